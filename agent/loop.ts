@@ -1,0 +1,99 @@
+import type { Log } from './log.ts';
+import { OperationError } from './operation-error.ts';
+
+export interface LoopOptions {
+  readonly name: string;
+  /** Rest between the end of one tick and the start of the next, in ms. */
+  readonly periodMs: () => number;
+  /** Rest after the nth failure in a row doubles from the period up to this. */
+  readonly maxBackoffMs: number;
+  /** Longest that one tick may take; past it the loop counts as stuck and the watchdog is not fed. */
+  readonly deadlineMs: number;
+  readonly tick: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface LoopEdges {
+  /** Milliseconds of a clock that never steps. */
+  readonly monotonicMs: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+export interface Loop {
+  readonly name: string;
+  /** When the last tick ended, whether it succeeded or not: a failing loop is alive, a stuck one is not. */
+  lastCompletedMs(): number;
+  /** False once a tick has run past its deadline, or the next one is overdue. */
+  isAlive(): boolean;
+  /** Ticks now, or right after the tick under way. */
+  wake(): void;
+  /** Settles after the signal was aborted and the tick under way has ended. */
+  readonly ended: Promise<void>;
+}
+
+/** ±10 %, so that many hosts don't call AWS in step. */
+const JITTER = 0.1;
+
+/** Runs ticks one after another, never two at once, backing off while they fail. */
+export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
+  let lastCompleted = edges.monotonicMs();
+  let restMs = 0;
+  let failures = 0;
+  let woken = false;
+  let endRest: (() => void) | undefined;
+
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(done, ms);
+      function done() {
+        clearTimeout(timer);
+        endRest = undefined;
+        edges.signal.removeEventListener('abort', done);
+        resolve();
+      }
+      endRest = done;
+      edges.signal.addEventListener('abort', done, { once: true });
+    });
+
+  const run = async () => {
+    while (!edges.signal.aborted) {
+      woken = false;
+      restMs = 0;
+      try {
+        await options.tick(edges.signal);
+        failures = 0;
+      } catch (cause) {
+        if (edges.signal.aborted) break;
+        failures += 1;
+        const err =
+          cause instanceof Error ? cause : new OperationError({ op: 'run', target: options.name }, cause);
+        edges.log.error(
+          { err, loop: options.name, failures },
+          `${options.name} failed; it will be tried again`,
+        );
+      }
+      lastCompleted = edges.monotonicMs();
+      restMs = restAfter(options, failures) * (1 - JITTER + 2 * JITTER * edges.random());
+      if (!woken && !edges.signal.aborted) await rest(restMs);
+    }
+  };
+
+  return {
+    name: options.name,
+    lastCompletedMs: () => lastCompleted,
+    isAlive: () => edges.monotonicMs() - lastCompleted <= restMs + options.deadlineMs,
+    wake: () => {
+      woken = true;
+      endRest?.();
+    },
+    ended: run(),
+  };
+}
+
+/** The rest in ms after so many failures in a row. */
+export function restAfter(options: Pick<LoopOptions, 'periodMs' | 'maxBackoffMs'>, failures: number): number {
+  const period = options.periodMs();
+  if (failures === 0) return period;
+  return Math.max(period, Math.min(options.maxBackoffMs, period * 2 ** (failures - 1)));
+}

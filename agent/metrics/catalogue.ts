@@ -1,0 +1,77 @@
+/**
+ * The ten metrics: the free tier holds ten, and each name × dimension combination counts as one
+ * (https://aws.amazon.com/cloudwatch/pricing/), so none carries a dimension.
+ * `provision/` builds its alarms from this same table, so an alarm can't name a metric that nobody publishes.
+ */
+
+/** How values of one period are folded: a gauge keeps its extremes, a count its sum, a distribution every value. */
+export type MetricKind = 'gauge' | 'count' | 'distribution';
+
+/** CloudWatch's unit names (PutMetricData, MetricDatum.Unit). */
+export type MetricUnit = 'None' | 'Count' | 'Bytes' | 'Seconds';
+
+export interface MetricDefinition {
+  readonly kind: MetricKind;
+  readonly unit: MetricUnit;
+  /** The statistic to read it with, in alarms and on the dashboard. */
+  readonly statistic: 'Minimum' | 'Maximum' | 'Sum' | 'p95';
+  readonly meaning: string;
+}
+
+export const METRIC_NAMESPACE = 'S3FilesSftp';
+
+export const METRICS = {
+  MountHealthy: {
+    kind: 'gauge',
+    unit: 'None',
+    statistic: 'Minimum',
+    meaning:
+      '1 while the mount is proven to be the right file system and answers, else 0; several hosts share it',
+  },
+  MountRecoverySeconds: {
+    kind: 'distribution',
+    unit: 'Seconds',
+    statistic: 'Maximum',
+    meaning: 'how long partners were refused before the mount served again, one value per recovery',
+  },
+  AccountSyncAgeSeconds: {
+    kind: 'gauge',
+    unit: 'Seconds',
+    statistic: 'Maximum',
+    meaning: 'time since the secrets were last read whole and applied',
+  },
+  AccountSyncHeld: {
+    kind: 'gauge',
+    unit: 'Count',
+    statistic: 'Maximum',
+    meaning: 'changes that wait for somebody: unreadable secrets, refused users, removals over the guard',
+  },
+  ActiveUsers: { kind: 'gauge', unit: 'Count', statistic: 'Maximum', meaning: 'accounts that can log in' },
+  UploadCount: { kind: 'count', unit: 'Count', statistic: 'Sum', meaning: 'files uploaded whole' },
+  UploadBytes: {
+    kind: 'count',
+    unit: 'Bytes',
+    statistic: 'Sum',
+    meaning: 'bytes of the files uploaded whole',
+  },
+  PartialUploads: {
+    kind: 'count',
+    unit: 'Count',
+    statistic: 'Sum',
+    meaning: 'uploads that broke off, or failed while writing',
+  },
+  UndeliveredUploads: {
+    kind: 'gauge',
+    unit: 'Count',
+    statistic: 'Maximum',
+    meaning: 'whole uploads that did not reach the bucket within the delivery deadline',
+  },
+  DeliveryLagSeconds: {
+    kind: 'distribution',
+    unit: 'Seconds',
+    statistic: 'p95',
+    meaning: "from the close of an upload to its object's version in the bucket",
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+export type MetricName = keyof typeof METRICS;

@@ -1,0 +1,36 @@
+import type { Argv } from './exec.ts';
+
+/** The script that gives a command a mount namespace in which the partners' mount follows no links. */
+export const MOUNT_NAMESPACE_SCRIPT = '/usr/lib/s3files-sftp/mount-namespace';
+
+/**
+ * A command line that runs `argv` as a transient unit of systemd's and waits for it: outside of the agent's sandbox
+ * and mount namespace, with the exit status, input and output passed through (systemd-run(1)).
+ * @param deadlineSeconds systemd kills the unit after this, even when the agent is gone by then
+ */
+export function transientArgv(argv: Argv, deadlineSeconds: number): Argv {
+  return [...transient(deadlineSeconds), '--', ...argv];
+}
+
+/**
+ * Like {@link transientArgv}, in a mount namespace of its own in which `mountPath` is nosymfollow, nosuid, nodev and
+ * noexec: whoever can write the bucket can plant links, and root must not follow them.
+ */
+export function guardedArgv(mountPath: string, argv: Argv, deadlineSeconds: number): Argv {
+  const script = [MOUNT_NAMESPACE_SCRIPT, mountPath, '--', ...argv];
+  return [...transient(deadlineSeconds), '--property=PrivateMounts=yes', '--', ...script];
+}
+
+function transient(deadlineSeconds: number): Argv {
+  return [
+    'systemd-run',
+    '--quiet',
+    '--wait',
+    '--pipe',
+    '--collect',
+    `--property=RuntimeMaxSec=${deadlineSeconds}`,
+    // A child that hangs on the mount in spite of SIGKILL must not hold systemd's queue for the default 90 s.
+    '--property=TimeoutStopSec=2',
+    '--property=SendSIGKILL=yes',
+  ];
+}
