@@ -28,6 +28,8 @@ export interface Loop {
   isAlive(): boolean;
   /** Ticks now, or right after the tick under way. */
   wake(): void;
+  /** Ticks now, and gives what `read` finds when that tick has ended. @throws what the tick threw */
+  run<T>(read: () => T): Promise<T>;
   /** Settles after the signal was aborted and the tick under way has ended. */
   readonly ended: Promise<void>;
 }
@@ -42,6 +44,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
   let failures = 0;
   let woken = false;
   let endRest: (() => void) | undefined;
+  let waiting: Array<(failure: unknown) => void> = [];
 
   const rest = (ms: number) =>
     new Promise<void>((resolve) => {
@@ -56,14 +59,27 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
       edges.signal.addEventListener('abort', done, { once: true });
     });
 
+  const wake = () => {
+    woken = true;
+    endRest?.();
+  };
+
   const run = async () => {
     while (!edges.signal.aborted) {
       woken = false;
       restMs = 0;
+      const askers = waiting;
+      waiting = [];
+      let failure: unknown;
       try {
         await options.tick(edges.signal);
         failures = 0;
       } catch (cause) {
+        failure = cause ?? new OperationError({ op: 'run', target: options.name });
+      }
+      for (const tell of askers) tell(failure);
+      if (failure !== undefined) {
+        const cause = failure;
         if (edges.signal.aborted) break;
         failures += 1;
         const err =
@@ -83,10 +99,12 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
     name: options.name,
     lastCompletedMs: () => lastCompleted,
     isAlive: () => edges.monotonicMs() - lastCompleted <= restMs + options.deadlineMs,
-    wake: () => {
-      woken = true;
-      endRest?.();
-    },
+    wake,
+    run: (read) =>
+      new Promise((resolve, reject) => {
+        waiting.push((failure) => (failure === undefined ? resolve(read()) : reject(failure)));
+        wake();
+      }),
     ended: run(),
   };
 }

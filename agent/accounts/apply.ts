@@ -1,0 +1,237 @@
+import { join } from 'node:path';
+import { createAccounts, repairAccount, setPasswords } from '../os/accounts.ts';
+import type { Edges } from '../os/edges.ts';
+import type { Argv } from '../os/exec.ts';
+import { removeFileDurable, writeFileDurable } from '../os/files.ts';
+import { writeFilesDurable } from '../os/files-batch.ts';
+import type { Ledger } from './ledger.ts';
+import { NOTHING_ENDING } from './ledger-user.ts';
+import { prepareOnMount } from './mount-child.ts';
+import type { MountRequest, MountResult } from './mount-request.ts';
+import { liveKeys } from './partner.ts';
+import type { AccountPaths } from './paths.ts';
+import { KEY_FILE_MODE } from './plan-account.ts';
+import { ORDER, type Step, type StepKind, type StepOf } from './step.ts';
+
+export interface ApplyContext extends Pick<Edges, 'exec' | 'log' | 'now'> {
+  readonly selfArgv: Argv;
+  readonly paths: AccountPaths;
+  readonly ledger: Ledger;
+  /** Writes the ledger to disk. */
+  readonly saveLedger: () => Promise<void>;
+  readonly endSessions: (user: string, fingerprints?: readonly string[]) => Promise<number>;
+  readonly mount: { readonly path: string } & Pick<MountRequest, 'uidMin' | 'uidMax' | 'mountPoint'>;
+}
+
+export interface StepFailure {
+  /** null: it concerns no single user, such as a child on the mount that hangs. */
+  readonly user: string | null;
+  readonly cause: unknown;
+}
+
+/** Does all steps of one kind. A kind of step without an executor does not compile. */
+type Executors = {
+  readonly [Kind in StepKind]: (
+    steps: readonly StepOf<Kind>[],
+    context: ApplyContext,
+  ) => Promise<StepFailure[]>;
+};
+
+/**
+ * Applies the steps of one round in their fixed order. Whatever fails is returned, never thrown: one user's failure
+ * stops nobody else, and one kind's failure stops no other kind.
+ */
+export async function applySteps(steps: readonly Step[], context: ApplyContext): Promise<StepFailure[]> {
+  const failures: StepFailure[] = [];
+  for (const kind of ORDER) failures.push(...(await applyKind(kind, steps, context)));
+  return failures;
+}
+
+async function applyKind<Kind extends StepKind>(
+  kind: Kind,
+  steps: readonly Step[],
+  context: ApplyContext,
+): Promise<StepFailure[]> {
+  const ofKind = steps.filter((step): step is Step & StepOf<Kind> => step.do === kind);
+  if (ofKind.length === 0) return [];
+  try {
+    return await executors[kind](ofKind, context);
+  } catch (cause) {
+    // No single step is to blame: the ledger can’t be written, or the mount hangs.
+    return [{ user: null, cause }];
+  }
+}
+
+/** From this many files on, two flushes of the file system are cheaper than two for each file. */
+const BATCH_FROM = 8;
+
+const executors: Executors = {
+  record: async (steps, { ledger, saveLedger, log }) => {
+    for (const { user, entry, why } of steps) {
+      ledger.users.set(user, entry);
+      log.info({ user, secret: entry.secret, keys: entry.live.length }, `user ${user}: ${why}`);
+    }
+    // A full disk must not keep a key alive: the change stands in memory, and is written when that works again.
+    await saveLedger();
+    return [];
+  },
+
+  'remove-keys': (steps, { paths, log }) =>
+    each(steps, async ({ user, why }) => {
+      await removeFileDurable(join(paths.keys, user));
+      log.info({ user, why }, `user ${user}: key file removed`);
+    }),
+
+  'write-keys': async (steps, context) => {
+    const { paths, log } = context;
+    const failed = await writeKeyFiles(steps, context);
+    const done = steps.filter(({ user }) => !failed.some((failure) => failure.user === user));
+    for (const { user, why } of done) log.info({ user, why }, `user ${user}: key file written`);
+    // A revoked key that can't be taken out of its file takes the file with it; the next pass writes it anew.
+    for (const { user } of failed) {
+      const ending = user === null ? undefined : context.ledger.users.get(user)?.ending;
+      if (user !== null && ending !== undefined && ending.length > 0)
+        await removeFileDurable(join(paths.keys, user));
+    }
+    return failed;
+  },
+
+  'end-sessions': async (steps, { ledger, saveLedger, endSessions, log }) => {
+    const failures = await inGroups(steps, async ({ user, fingerprints }) => {
+      const count = await endSessions(user, fingerprints ?? undefined);
+      const entry = ledger.users.get(user);
+      if (entry) ledger.users.set(user, { ...entry, ending: NOTHING_ENDING });
+      log.info({ user, sessions: count, fingerprints }, `user ${user}: ${count} live sessions ended`);
+    });
+    await saveLedger();
+    return failures;
+  },
+
+  'set-password': async (steps, context) => {
+    const failures = await setPasswords(steps, { exec: context.exec, root: context.paths.root });
+    for (const { user, locked } of steps)
+      context.log.info({ user }, `user ${user}: ${locked ? 'locked' : 'opened'}`);
+    return failures;
+  },
+
+  'repair-account': (steps, { exec, paths, log }) =>
+    each(steps, async ({ user, uid, home, why }) => {
+      await repairAccount({ user, uid }, home, { exec, root: paths.root });
+      log.warn({ user, why }, `user ${user}: account repaired, ${why}`);
+    }),
+
+  'create-account': async (steps, { exec, paths, log }) => {
+    const failures = await createAccounts(steps, { exec, root: paths.root });
+    for (const { user, uid } of steps) log.info({ user, uid }, `user ${user}: account with uid ${uid}`);
+    return failures;
+  },
+
+  'prepare-mount': async (steps, context) => {
+    const byUser = new Map(steps.map((step) => [step.user, step]));
+    const { path, ...range } = context.mount;
+    const users = steps.map(({ user, uid, directories, newcomer }) => ({
+      user,
+      uid: uid ?? context.ledger.users.get(user)?.uid ?? null,
+      directories,
+      newcomer: newcomer !== null,
+    }));
+    const failures: StepFailure[] = [];
+    for await (const results of prepareOnMount(path, { ...range, users }, context)) {
+      let hasChanged = false;
+      for (const result of results) {
+        const step = byUser.get(result.user);
+        if (!step) continue;
+        if ('problem' in result) failures.push({ user: result.user, cause: result });
+        hasChanged = enterResult(step, result, context) || hasChanged;
+      }
+      if (hasChanged) await context.saveLedger();
+    }
+    return failures;
+  },
+};
+
+/** Notes in the ledger what the mount's child found. @returns whether the ledger changed */
+function enterResult(
+  { user, newcomer }: StepOf<'prepare-mount'>,
+  result: MountResult,
+  { ledger, log, now }: ApplyContext,
+): boolean {
+  const entry = ledger.users.get(user);
+  const chroot = !('problem' in result);
+  if (chroot) {
+    for (const what of result.repaired)
+      log.warn({ user, what }, `user ${user}: directories on the mount repaired`);
+  }
+  if (entry) {
+    if (entry.chroot !== chroot) ledger.users.set(user, { ...entry, chroot });
+    return entry.chroot !== chroot;
+  }
+  if (!chroot || newcomer === null) return false;
+  const { uid } = result;
+  const live = liveKeys(newcomer, now()).map(({ fingerprint }) => fingerprint);
+  const { secret } = newcomer;
+  const ending = NOTHING_ENDING;
+  ledger.users.set(user, {
+    name: user,
+    uid,
+    secret,
+    partner: newcomer,
+    removed: false,
+    live,
+    ending,
+    chroot,
+  });
+  return true;
+}
+
+async function writeKeyFiles(
+  steps: readonly StepOf<'write-keys'>[],
+  { paths, exec }: ApplyContext,
+): Promise<StepFailure[]> {
+  const owner = (gid: number) => ({ mode: KEY_FILE_MODE, uid: 0, gid });
+  if (steps.length < BATCH_FROM) {
+    return await each(steps, ({ user, content, gid }) =>
+      writeFileDurable(join(paths.keys, user), content, owner(gid)),
+    );
+  }
+  const files = steps.map(({ user, content, gid }) => ({
+    path: join(paths.keys, user),
+    content,
+    ...owner(gid),
+  }));
+  const failed = await writeFilesDurable(paths.keys, files, { exec });
+  return steps.flatMap(({ user }) => {
+    const cause = failed.get(join(paths.keys, user));
+    return cause === undefined ? [] : [{ user, cause }];
+  });
+}
+
+/** As many users' sessions at once; each takes up to two seconds to die. */
+const GROUP = 16;
+
+async function inGroups<S extends { readonly user: string }>(
+  steps: readonly S[],
+  run: (step: S) => Promise<void>,
+): Promise<StepFailure[]> {
+  const failures: StepFailure[] = [];
+  for (let at = 0; at < steps.length; at += GROUP) {
+    const group = steps.slice(at, at + GROUP).map((step) => each([step], run));
+    failures.push(...(await Promise.all(group)).flat());
+  }
+  return failures;
+}
+
+async function each<S extends { readonly user: string }>(
+  steps: readonly S[],
+  run: (step: S) => Promise<void>,
+): Promise<StepFailure[]> {
+  const failures: StepFailure[] = [];
+  for (const step of steps) {
+    try {
+      await run(step);
+    } catch (cause) {
+      failures.push({ user: step.user, cause });
+    }
+  }
+  return failures;
+}

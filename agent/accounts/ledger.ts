@@ -1,0 +1,55 @@
+import { rename } from 'node:fs/promises';
+import { readFileIfExists, writeFileDurable } from '../os/files.ts';
+import type { LedgerUser } from './ledger-user.ts';
+
+export interface Ledger {
+  readonly users: Map<string, LedgerUser>;
+  /** ms since 1970 of the last whole read and apply. */
+  lastSuccessAt: number | null;
+}
+
+const VERSION = 1;
+
+/**
+ * Reads the ledger of owned accounts. One that is damaged is put aside, never overwritten: accounts that carry the
+ * agent's marks are then adopted again, user by user, as their secrets name them.
+ * @returns the ledger, and where the damaged one was put
+ * @throws OperationError where it exists and can't be read
+ */
+export async function readLedger(path: string): Promise<{ ledger: Ledger; damaged: string | null }> {
+  const empty = (): Ledger => ({ users: new Map(), lastSuccessAt: null });
+  const text = await readFileIfExists(path);
+  if (text === undefined) return { ledger: empty(), damaged: null };
+  const ledger = parseLedger(text);
+  if (ledger) return { ledger, damaged: null };
+  const aside = `${path}.damaged`;
+  await rename(path, aside);
+  return { ledger: empty(), damaged: aside };
+}
+
+function parseLedger(text: string): Ledger | undefined {
+  try {
+    // Root's own file, written whole or not at all: its shape is checked only so far as to tell damage.
+    const file = JSON.parse(text) as { version?: unknown; users?: unknown; lastSuccessAt?: number | null };
+    if (file.version !== VERSION || !Array.isArray(file.users)) return undefined;
+    const users = file.users as LedgerUser[];
+    const isWhole = users.every(
+      (user) =>
+        typeof user.name === 'string' && Number.isInteger(user.uid) && Array.isArray(user.partner.keys),
+    );
+    if (!isWhole) return undefined;
+    return {
+      users: new Map(users.map((user) => [user.name, user])),
+      lastSuccessAt: file.lastSuccessAt ?? null,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes the ledger so that a crash leaves the old one or the new. @throws OperationError */
+export async function writeLedger(path: string, { users, lastSuccessAt }: Ledger): Promise<void> {
+  const lines = [...users.values()].map((user) => JSON.stringify(user));
+  const head = `{"version":${VERSION},"lastSuccessAt":${JSON.stringify(lastSuccessAt)},"users":[`;
+  await writeFileDurable(path, `${head}\n${lines.join(',\n')}\n]}\n`, { mode: 0o600 });
+}

@@ -1,0 +1,120 @@
+import { closeSync, fchmodSync, fchownSync, fstatSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf } from '../operation-error.ts';
+import type { MountRequest, MountResponse, MountResult, MountUser } from './mount-request.ts';
+import { below, MountFault, openDirectory, ownerOf, withDirectory } from './planted.ts';
+import { type Claims, claimantOf, claimUid } from './uid-claims.ts';
+
+/** Root's own directory at the top of the mount; no user's name begins with a dot. */
+const OWN_DIRECTORY = '.s3files-sftp';
+/** sshd(8) wants every part of a chroot's path root's and writable by nobody else. */
+const CHROOT_MODE = 0o755;
+const OWN_MODE = 0o700;
+
+/**
+ * The child that works on the mount: reads a request as JSON, does it, and answers as JSON. It runs as root in a
+ * mount namespace that follows no links on the mount; the code below follows none either.
+ */
+export function mountDirectoriesCommand(input: string, root: string): string {
+  return JSON.stringify(runMountDirectories(JSON.parse(input) as MountRequest, root));
+}
+
+/**
+ * Claims uids and makes chroots, user by user; what is wrong with one user's place stops only that user.
+ * Nothing is changed below a user's own directories, and nothing is done twice: each chown is a new object version.
+ * @param root the mount point
+ * @throws when the mount itself can't be worked on
+ */
+export function runMountDirectories(request: MountRequest, root: string): MountResponse {
+  if (request.mountPoint && statSync(root).dev === statSync(dirname(root)).dev) {
+    throw new Error(`${root} is no mount point now`);
+  }
+  const top = openDirectory(root, root);
+  if (top === undefined) throw new Error(`${root} does not exist`);
+  const { uidMin, uidMax, users } = request;
+  const results = withRootDirectory(top, OWN_DIRECTORY, { mode: OWN_MODE }, (own) =>
+    withRootDirectory(own, 'uids', { mode: OWN_MODE }, (uids) =>
+      withRootDirectory(own, 'names', { mode: OWN_MODE }, (names) =>
+        users.map((user) => prepareUser(user, top, { uids, names, uidMin, uidMax })),
+      ),
+    ),
+  );
+  closeSync(top);
+  return { results };
+}
+
+function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult {
+  const { user } = wish;
+  try {
+    const repaired: string[] = [];
+    const chroot = below(top, user);
+    const owner = ownerOf(chroot) && wish.newcomer ? ownerBelow(chroot, wish.directories) : null;
+    const uid = claimUid({ user, uid: wish.uid, owner }, claims);
+    withRootDirectory(top, user, { mode: CHROOT_MODE, repaired }, (fd) => {
+      for (const name of wish.directories) repaired.push(...giveDirectory(fd, name, uid, wish, claims));
+      withRootDirectory(fd, 'dev', { mode: CHROOT_MODE, repaired, within: user }, () => {});
+    });
+    return { user, uid, repaired };
+  } catch (fault) {
+    if (fault instanceof MountFault) return { user, problem: fault.message, hint: fault.hint };
+    const hint = 'it is tried again at the next sync';
+    return { user, problem: `its directories can’t be made: ${messageOf(fault)}`, hint };
+  }
+}
+
+/** The owner of the first of some directories that exists. */
+function ownerBelow(chroot: string, directories: readonly string[]): number | null {
+  for (const name of directories) {
+    const owner = ownerOf(`${chroot}/${name}`);
+    if (owner) return owner.uid;
+  }
+  return null;
+}
+
+/**
+ * Opens a directory that has to be root's, making it where it is missing. A real directory with another owner or mode
+ * is set right: the call goes to the open directory and changes who may add to it, not what lies in it, and until then
+ * sshd refuses the chroot anyway. Whatever was planted inside is met by the same checks, one level down.
+ */
+function withRootDirectory<T>(
+  parent: number,
+  name: string,
+  { mode, repaired = [], within }: { mode: number; repaired?: string[]; within?: string },
+  use: (fd: number) => T,
+): T {
+  const shown = within === undefined ? name : `${within}/${name}`;
+  return withDirectory(below(parent, name), shown, mode, (fd, made) => {
+    const at = fstatSync(fd);
+    if (at.uid !== 0 || at.gid !== 0) {
+      fchownSync(fd, 0, 0);
+      if (!made) repaired.push(`${shown} was owned by ${at.uid}:${at.gid}`);
+    }
+    if ((at.mode & 0o7777) !== mode) {
+      fchmodSync(fd, mode);
+      if (!made) repaired.push(`${shown} had mode ${(at.mode & 0o7777).toString(8)}`);
+    }
+    return use(fd);
+  });
+}
+
+/**
+ * Makes a directory the user's. An existing one is handed over, itself and not its content, unless it is a newcomer's
+ * and its owner is another partner: then somebody else's files lie there.
+ */
+function giveDirectory(chroot: number, name: string, uid: number, wish: MountUser, claims: Claims): string[] {
+  const shown = `${wish.user}/${name}`;
+  return withDirectory(below(chroot, name), shown, 0o755, (fd, made) => {
+    const at = fstatSync(fd);
+    if (at.uid === uid) return [];
+    const isPartners = at.uid >= claims.uidMin && at.uid <= claims.uidMax;
+    if (wish.newcomer && !made && isPartners) {
+      const claimant = claimantOf(at.uid, claims) ?? 'nobody that is known';
+      const hint = `set "uid" to ${at.uid} if it is this user’s, else move the directory away`;
+      throw new MountFault(`${shown} on the mount belongs to uid ${at.uid} (${claimant})`, hint);
+    }
+    // Left as it is but for its owner, unless new: the mode is the user's own affair.
+    if (made) fchmodSync(fd, 0o755);
+    fchownSync(fd, uid, uid);
+    return made ? [] : [`${shown} was owned by ${at.uid}:${at.gid}`];
+  });
+}

@@ -1,0 +1,31 @@
+/** What the agent asks of the child that works on the mount, as JSON on its standard input. */
+export interface MountRequest {
+  readonly uidMin: number;
+  readonly uidMax: number;
+  /** Refuse to touch a directory that is no mount point; false only in tests. */
+  readonly mountPoint: boolean;
+  readonly users: readonly MountUser[];
+}
+
+export interface MountUser {
+  readonly user: string;
+  /** The uid that has to be the user's; null: the one claimed for the name, found on its directories, or a new one. */
+  readonly uid: number | null;
+  readonly directories: readonly string[];
+  /** A user that no account exists for: what lies in its place belongs to it only where the owner says so. */
+  readonly newcomer: boolean;
+}
+
+export type MountResult =
+  | {
+      readonly user: string;
+      readonly uid: number;
+      /** Owners and directories that had to be put right. */
+      readonly repaired: readonly string[];
+    }
+  | { readonly user: string; readonly problem: string; readonly hint: string };
+
+/** Its answer, as JSON on standard output: one result for each user, in their order. */
+export interface MountResponse {
+  readonly results: readonly MountResult[];
+}

@@ -1,0 +1,188 @@
+import type { Config } from '../config.ts';
+import { messageOf, OperationError } from '../operation-error.ts';
+import type { ReadActual } from './actual.ts';
+import { applySteps, type StepFailure } from './apply.ts';
+import { resolveDesired } from './desired.ts';
+import type { Ledger } from './ledger.ts';
+import type { Problem } from './partner.ts';
+import type { AccountPaths } from './paths.ts';
+import { type Plan, type PlanInput, planAccounts } from './plan.ts';
+import type { SecretLibrary } from './secret-library.ts';
+import { type Step, stepKey, URGENT } from './step.ts';
+import type { AccountEdges, AccountHooks } from './sync.ts';
+
+export interface ReconcilerParts {
+  readonly config: () => Config;
+  readonly hooks: AccountHooks;
+  readonly library: Pick<SecretLibrary, 'documents' | 'gone'>;
+  readonly readActual: ReadActual;
+  readonly ledger: Ledger;
+  /** Writes the ledger to disk. */
+  readonly save: () => Promise<void>;
+  readonly paths: AccountPaths;
+}
+
+export interface PassOutcome {
+  /** What was left to do at the end. */
+  readonly plan: Plan;
+  readonly problems: readonly Problem[];
+  /** Why the pass as a whole failed, if it did. */
+  readonly failure: OperationError | null;
+}
+
+export interface Reconciler {
+  readonly ledger: Ledger;
+  /** Plans and applies in rounds, until nothing is left that this pass can do. Never throws for a step that failed. */
+  pass(approved: string | null, signal: AbortSignal): Promise<PassOutcome>;
+  /** The plan as of now. */
+  preview(): Promise<Plan>;
+  /** Notes that secrets were read and applied whole. */
+  succeeded(at: number): Promise<void>;
+}
+
+/** A new user takes five; more mean that two steps undo each other. */
+const MOST_ROUNDS = 12;
+/** Directories on the mount are looked after this often, besides at start: each time it is one child with a deadline. */
+const AUDIT_MS = 3_600_000;
+/** How much older the time of the last success on disk may be than the one in memory: no write for an idle pass. */
+const SUCCESS_NOTED_MS = 600_000;
+
+/** Makes the host what the secrets and the ledger say, re-reading it between rounds. */
+export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): Reconciler {
+  const { config, hooks, ledger, library } = parts;
+  let nextAuditMs = Number.NEGATIVE_INFINITY;
+  let chroots = '';
+  let isUnsaved = false;
+  let notedAt = ledger.lastSuccessAt ?? 0;
+
+  const save = async () => {
+    isUnsaved = true;
+    await parts.save();
+    isUnsaved = false;
+  };
+
+  const planOf = async (options: Pick<PlanInput, 'audit' | 'approved'>): Promise<Plan> => {
+    const { users } = config();
+    const limits = {
+      uidMin: users.uid_min,
+      uidMax: users.uid_max,
+      directories: users.directories,
+      maxRemovals: users.max_removals,
+      maxRemovalsPercent: users.max_removals_percent,
+    };
+    const { documents, gone } = library;
+    const desired = resolveDesired({ documents, gone, ledger: ledger.users, prefix: users.prefix });
+    const actual = await parts.readActual();
+    const mountServing = hooks.mountServing();
+    return planAccounts({
+      desired,
+      ledger: ledger.users,
+      actual,
+      now: edges.now(),
+      mountServing,
+      limits,
+      ...options,
+    });
+  };
+
+  const apply = (steps: readonly Step[]): Promise<StepFailure[]> => {
+    const { mount, users } = config();
+    return applySteps(steps, {
+      ...edges,
+      paths: parts.paths,
+      ledger,
+      saveLedger: save,
+      endSessions: hooks.endSessions,
+      mount: {
+        path: mount.path,
+        uidMin: users.uid_min,
+        uidMax: users.uid_max,
+        mountPoint: edges.mountPoint ?? true,
+      },
+    });
+  };
+
+  /** Tells the partner sshd's side which chroots exist, before a key lets anyone into a new one. */
+  const announceChroots = async (): Promise<StepFailure[]> => {
+    const users = [...ledger.users.values()].filter(({ chroot, removed }) => chroot && !removed);
+    const names = users.map(({ name }) => name).sort();
+    if (names.join('\n') === chroots) return [];
+    try {
+      await hooks.chrootsChanged(names);
+      chroots = names.join('\n');
+      return [];
+    } catch (cause) {
+      return [{ user: null, cause }];
+    }
+  };
+
+  return {
+    ledger,
+    preview: () => planOf({ audit: false, approved: null }),
+    async succeeded(at) {
+      ledger.lastSuccessAt = at;
+      if (at - notedAt < SUCCESS_NOTED_MS && at >= notedAt) return;
+      await save();
+      notedAt = at;
+    },
+    async pass(approved, signal) {
+      const attempted = new Set<string>();
+      const failures: StepFailure[] = [];
+      if (isUnsaved) await save().catch((cause: unknown) => failures.push({ user: null, cause }));
+      failures.push(...(await announceChroots()));
+      const audit = edges.monotonicMs() >= nextAuditMs && hooks.mountServing();
+      if (audit) nextAuditMs = edges.monotonicMs() + AUDIT_MS;
+      let plan = await planOf({ audit, approved });
+      let isAudited = !audit;
+      for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
+        // Each step is tried once in a pass: one that did not take is still in the plan at the end, and reported.
+        const fresh = plan.steps.filter((step) => !attempted.has(stepKey(step)));
+        if (fresh.length === 0) break;
+        const urgent = fresh.filter((step) => URGENT.has(step.do));
+        const steps = urgent.length > 0 ? urgent : fresh;
+        for (const step of steps) attempted.add(stepKey(step));
+        failures.push(...(await apply(steps)));
+        failures.push(...(await announceChroots()));
+        isAudited ||= urgent.length === 0;
+        plan = await planOf({ audit: !isAudited, approved });
+      }
+      return conclude(plan, failures, attempted);
+    },
+  };
+}
+
+function conclude(plan: Plan, failures: readonly StepFailure[], attempted: ReadonlySet<string>): PassOutcome {
+  const named = new Set(failures.map(({ user }) => user));
+  const whole = failures.find(({ user }) => user === null)?.cause;
+  const stubborn = plan.steps.filter(
+    ({ do: kind, user }) => attempted.has(stepKey({ do: kind, user })) && !named.has(user),
+  );
+  // Where a whole kind of steps failed, that one failure stands for its users.
+  const ineffective: Problem[] = (whole === undefined ? stubborn : []).map((step) => ({
+    user: step.user,
+    secret: null,
+    problem: `${step.do} had no effect`,
+    hint: 'it is tried again at the next sync',
+  }));
+  const failed = failures.flatMap(({ user, cause }) => (user === null ? [] : [problemOf(user, cause)]));
+  const failure = whole === undefined ? null : asError(whole);
+  return { plan, problems: [...plan.problems, ...failed, ...ineffective], failure };
+}
+
+function problemOf(user: string, cause: unknown): Problem {
+  const hint = hintOf(cause) ?? 'it is tried again at the next sync';
+  // A result of the child on the mount carries its own words.
+  const isResult = typeof cause === 'object' && cause !== null && 'problem' in cause;
+  return { user, secret: null, problem: isResult ? String(cause.problem) : messageOf(cause), hint };
+}
+
+function hintOf(cause: unknown): string | undefined {
+  if (typeof cause !== 'object' || cause === null || !('hint' in cause)) return undefined;
+  return typeof cause.hint === 'string' ? cause.hint : undefined;
+}
+
+function asError(cause: unknown): OperationError {
+  return cause instanceof OperationError
+    ? cause
+    : new OperationError({ op: 'apply', target: 'accounts' }, cause);
+}

@@ -1,0 +1,58 @@
+import { sourceNetworks } from './authorized-keys.ts';
+import type { Partner } from './partner.ts';
+
+export type SecretForm = 'native' | 'bundle' | 'transfer-family' | 'unreadable';
+
+/** What one secret says of one user. */
+export interface SecretEntry {
+  readonly user: string;
+  /** null: it can't be read as a user, so whoever has this name keeps the last good state. */
+  readonly partner: Partner | null;
+  /** Why it can't, or which of its keys are refused. */
+  readonly problems: readonly string[];
+  /** How many of its keys are refused. */
+  readonly refused: number;
+}
+
+/** A user that was just parsed, with what was left out on purpose. */
+export interface ParsedUser {
+  readonly entry: SecretEntry;
+  readonly notes: readonly string[];
+}
+
+/** One version of one secret, read. */
+export interface SecretDocument {
+  readonly secret: string;
+  readonly versionId: string;
+  readonly form: SecretForm;
+  readonly entries: readonly SecretEntry[];
+  /** Whether a user that is not in `entries` is known to be absent: false where any part could not be read. */
+  readonly whole: boolean;
+  /** What is wrong with the secret as such. */
+  readonly problems: readonly string[];
+  /** What was left out on purpose, worth one line in the log. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Drops the keys that OpenSSH refuses or that no network could use. Keys that remain count, and those no longer listed
+ * are revoked; but where refusals leave none at all, the list is taken as unreadable: a slip in a line must not lock
+ * a partner out.
+ * @param rejected fingerprints
+ */
+export function settleEntry(entry: SecretEntry, rejected: ReadonlySet<string>): SecretEntry {
+  const { partner } = entry;
+  if (partner === null) return entry;
+  const problems = [...entry.problems];
+  const keys = partner.keys.filter((key, index) => {
+    if (rejected.has(key.fingerprint))
+      problems.push(`key ${index + 1} (${key.fingerprint}) is refused by ssh-keygen`);
+    else if (sourceNetworks(partner, key)?.length === 0) {
+      problems.push(`key ${index + 1} (${key.fingerprint}) has no network in common with allowedNetworks`);
+    } else return true;
+    return false;
+  });
+  const refused = entry.refused + partner.keys.length - keys.length;
+  if (keys.length === 0 && refused > 0) return { user: entry.user, partner: null, problems, refused };
+  return { user: entry.user, partner: { ...partner, keys }, problems, refused };
+}

@@ -1,0 +1,163 @@
+import {
+  BatchGetSecretValueCommand,
+  DescribeSecretCommand,
+  ListSecretsCommand,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
+import { OperationError } from '../operation-error.ts';
+import type { Edges } from '../os/edges.ts';
+import type { SecretReading, SecretsReading, SecretsSource } from './secrets-source.ts';
+
+/** Of ListSecrets and BatchGetSecretValue (the API reference's maxima). */
+const LIST_PAGE = 100;
+const BATCH = 20;
+/** Far below the quota of some 100 calls a second, which the account's other programs share. */
+const CONCURRENCY = 4;
+/**
+ * ListSecrets may lag five minutes (the API reference), so asking it more often than that finds little; but where one
+ * page holds everything it is a single call, and a new partner appears at the next poll.
+ */
+const LIST_AGAIN_MS = 300_000;
+
+/**
+ * Reads secrets from AWS Secrets Manager: ListSecrets to discover, and every known secret by its own name with
+ * BatchGetSecretValue, 20 to a call, its version compared and its value dropped unread when that has not moved.
+ * DescribeSecret would leave the value where it is, and costs twenty times as many calls.
+ *
+ * A poll a minute is 43,200 a month, at $0.05 per 10,000 calls and $0.40 for each secret (eu-central-1, 2026):
+ *
+ *   users                     calls a poll   calls, $ a month   secrets, $ a month
+ *   10 in 10 secrets                     2               0.43                 4.00
+ *   1,000 in 1,000 secrets              52              11.23               400.00
+ *   1,000 in 4 bundles                   2               0.43                 1.60
+ *   10,000 in 10,000 secrets           520             112.30             4,000.00
+ *   10,000 in 40 bundles                 3               0.65                16.00
+ *
+ * so a minute costs at most 3 % of the secrets' own price for many secrets, and cents for bundles.
+ */
+export function createSecretsSource(
+  { region }: { readonly region: string | undefined },
+  edges: Pick<Edges, 'monotonicMs'>,
+): SecretsSource {
+  const client = new SecretsManagerClient({
+    ...(region !== undefined && { region }),
+    // Throttling on one page of many must not fail the poll: adaptive mode slows down instead of giving up.
+    retryMode: 'adaptive',
+    maxAttempts: 5,
+    requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true },
+  });
+  let nextListMs = Number.NEGATIVE_INFINITY;
+
+  const discover = async (prefix: string, abortSignal: AbortSignal): Promise<Set<string>> => {
+    const found = new Set<string>();
+    let pages = 0;
+    let NextToken: string | undefined;
+    do {
+      const Filters = [{ Key: 'name' as const, Values: [prefix] }];
+      const command = new ListSecretsCommand({
+        Filters,
+        MaxResults: LIST_PAGE,
+        ...(NextToken !== undefined && { NextToken }),
+      });
+      const page = await client.send(command, { abortSignal });
+      for (const { Name } of page.SecretList ?? []) if (Name?.startsWith(prefix)) found.add(Name);
+      NextToken = page.NextToken;
+      pages += 1;
+    } while (NextToken !== undefined);
+    nextListMs = edges.monotonicMs() + (pages > 1 ? LIST_AGAIN_MS : 0);
+    return found;
+  };
+
+  const readBatch = async (
+    names: readonly string[],
+    known: ReadonlyMap<string, string>,
+    abortSignal: AbortSignal,
+  ): Promise<SecretReading[]> => {
+    const { SecretValues = [], Errors = [] } = await client.send(
+      new BatchGetSecretValueCommand({ SecretIdList: [...names] }),
+      { abortSignal },
+    );
+    const readings = new Map<string, SecretReading>();
+    for (const { Name: secret = '', VersionId: versionId = '', SecretString: text } of SecretValues) {
+      const isSame = versionId !== '' && known.get(secret) === versionId;
+      readings.set(
+        secret,
+        isSame ? { secret, state: 'unchanged' } : { secret, state: 'changed', versionId, text },
+      );
+    }
+    for (const { SecretId = '', ErrorCode = 'an unknown error' } of Errors) {
+      const name =
+        names.find((each) => each === SecretId || SecretId.includes(`:secret:${each}-`)) ?? SecretId;
+      readings.set(name, await explain(name, ErrorCode, abortSignal));
+    }
+    return names.map((name) => readings.get(name) ?? unread(name, 'was left out of the answer'));
+  };
+
+  /** An error of a batch says why a value can't be had; whether the secret is gone, only the secret itself says. */
+  const explain = async (secret: string, code: string, abortSignal: AbortSignal): Promise<SecretReading> => {
+    if (code !== 'ResourceNotFoundException' && code !== 'InvalidRequestException')
+      return unread(secret, code);
+    try {
+      const described = await client.send(new DescribeSecretCommand({ SecretId: secret }), { abortSignal });
+      return described.DeletedDate === undefined ? unread(secret, code) : { secret, state: 'gone' };
+    } catch (cause) {
+      if (nameOf(cause) === 'ResourceNotFoundException') return { secret, state: 'gone' };
+      return unread(secret, `${code}, then ${nameOf(cause)}`);
+    }
+  };
+
+  return {
+    async read(known, prefix, signal): Promise<SecretsReading> {
+      let failure: OperationError | null = null;
+      const names = new Set(known.keys());
+      if (edges.monotonicMs() >= nextListMs) {
+        try {
+          for (const name of await discover(prefix, signal)) names.add(name);
+        } catch (cause) {
+          failure = failed('list secrets', `${prefix}*`, cause);
+        }
+      }
+      const batches = chunks([...names], BATCH).values();
+      const readings: SecretReading[] = [];
+      const work = async () => {
+        for (const batch of batches) {
+          try {
+            readings.push(...(await readBatch(batch, known, signal)));
+          } catch (cause) {
+            failure ??= failed('read secrets', `${batch[0]} and ${batch.length - 1} more`, cause);
+            // The others would fail alike, each after its retries.
+            return;
+          }
+        }
+      };
+      await Promise.all(Array.from({ length: CONCURRENCY }, work));
+      return { readings, failure };
+    },
+  };
+}
+
+function unread(secret: string, code: string): SecretReading {
+  const problem = `can’t be read: ${code}`;
+  const isDenied = /AccessDenied|Decryption/.test(code);
+  const hint = isDenied
+    ? 'allow the host’s role secretsmanager:GetSecretValue, and kms:Decrypt for its key'
+    : 'its users keep their last good state';
+  return { secret, state: 'unread', problem, hint };
+}
+
+function failed(op: string, target: string, cause: unknown): OperationError {
+  const hint = /Credentials|AccessDenied|Unrecognized/.test(nameOf(cause))
+    ? 'see the policy of the host’s role: s3files-sftp doctor'
+    : 'every partner keeps its last good state meanwhile';
+  return new OperationError({ op, target, hint }, cause);
+}
+
+function nameOf(cause: unknown): string {
+  return cause instanceof Error ? cause.name : String(cause);
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  );
+}

@@ -1,0 +1,164 @@
+import type { Config } from '../config.ts';
+import { OperationError } from '../operation-error.ts';
+import type { Edges } from '../os/edges.ts';
+import type { Argv } from '../os/exec.ts';
+import { ensureDirectory } from '../os/files.ts';
+import { createActualReader } from './actual.ts';
+import { createKeyCheck } from './key-check.ts';
+import { readLedger, writeLedger } from './ledger.ts';
+import type { Problem } from './partner.ts';
+import { ACCOUNT_PATHS, type AccountPaths } from './paths.ts';
+import type { Plan } from './plan.ts';
+import { createReconciler, type Reconciler } from './reconcile.ts';
+import { createSecretLibrary } from './secret-library.ts';
+import type { SecretsSource } from './secrets-source.ts';
+
+export interface AccountHooks {
+  /** false: mount-facing steps (claims, chroots) wait; nothing else does */
+  mountServing(): boolean;
+  /** ends live sessions of a user: those opened with one of these fingerprints, or all; resolves when they are gone */
+  endSessions(user: string, fingerprints?: readonly string[]): Promise<number>;
+  /** after the set of chroots changed: all users whose chroot exists */
+  chrootsChanged(users: readonly string[]): Promise<void>;
+}
+
+export interface AccountEdges extends Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs'> {
+  readonly secrets: SecretsSource;
+  /** How to start this program again: Node.js and its entry file. */
+  readonly selfArgv: Argv;
+  /** By default the host's own; tests put them below a temporary directory. */
+  readonly paths?: AccountPaths;
+  /** false, in tests only: the mount path may be a plain directory. */
+  readonly mountPoint?: boolean;
+}
+
+/** Plain JSON, shown by `status`. */
+export interface AccountReport {
+  /** ms since 1970 of the last whole read and apply. */
+  readonly lastSuccessAt: number | null;
+  /** Accounts that can log in. */
+  readonly active: number;
+  /** Problems and held removals: what waits for somebody. */
+  readonly held: number;
+  readonly problems: readonly Problem[];
+  readonly heldPlan: { readonly hash: string; readonly removals: readonly string[] } | null;
+}
+
+export interface AccountSync {
+  /** One pass. Throws only if the pass as a whole failed, such as with AWS out of reach; `report()` is valid then too. */
+  poll(signal: AbortSignal): Promise<AccountReport>;
+  report(): AccountReport;
+  /** What a pass would do next, without doing it. */
+  plan(signal: AbortSignal): Promise<Plan>;
+  /** The next pass applies exactly that held plan; if it has changed by then, it is held again. */
+  approve(hash: string): void;
+}
+
+const EMPTY: AccountReport = { lastSuccessAt: null, active: 0, held: 0, problems: [], heldPlan: null };
+
+/** Brings users from the secrets to the host, pass by pass, and keeps their last good state for when AWS is away. */
+export function createAccountSync(
+  config: () => Config,
+  hooks: AccountHooks,
+  edges: AccountEdges,
+): AccountSync {
+  const { log, now } = edges;
+  const paths = edges.paths ?? ACCOUNT_PATHS;
+  const library = createSecretLibrary(createKeyCheck(edges));
+  const readActual = createActualReader(paths);
+  let opening: Promise<Reconciler> | undefined;
+  let report = EMPTY;
+  let approved: string | null = null;
+  let announced = new Set<string>();
+
+  const open = async (): Promise<Reconciler> => {
+    await ensureDirectory(paths.keys);
+    const { ledger, damaged } = await readLedger(paths.ledger);
+    if (damaged !== null) log.error({ damaged }, 'the ledger of accounts was damaged and is put aside');
+    report = { ...report, lastSuccessAt: ledger.lastSuccessAt };
+    const save = () => writeLedger(paths.ledger, ledger);
+    return createReconciler({ config, hooks, library, readActual, ledger, save, paths }, edges);
+  };
+
+  /** One ledger for all callers, however many ask at once; a failure is forgotten, so that the next call tries anew. */
+  const opened = (): Promise<Reconciler> => {
+    opening ??= open().catch((cause: unknown) => {
+      opening = undefined;
+      throw cause;
+    });
+    return opening;
+  };
+
+  /** Takes in what changed in the secrets. @returns why that was not whole, if so */
+  const readSecrets = async ({ ledger }: Reconciler, signal: AbortSignal): Promise<OperationError | null> => {
+    const { prefix } = config().users;
+    const owned = [...ledger.users.values()].filter(
+      ({ removed, secret }) => !removed && secret.startsWith(prefix),
+    );
+    const known = new Map(owned.map(({ secret }) => [secret, '']));
+    for (const { secret, versionId } of library.documents.values()) {
+      if (secret.startsWith(prefix)) known.set(secret, versionId);
+      else library.forget(secret);
+    }
+    try {
+      const { readings, failure } = await edges.secrets.read(known, prefix, signal);
+      for (const { secret, note } of await library.update(readings))
+        log.info({ secret }, `secret ${secret}: ${note}`);
+      return failure;
+    } catch (cause) {
+      return cause instanceof OperationError
+        ? cause
+        : new OperationError({ op: 'read', target: 'secrets' }, cause);
+    }
+  };
+
+  const noteProblems = (problems: readonly Problem[]) => {
+    const current = new Set(problems.map((problem) => JSON.stringify(problem)));
+    for (const problem of problems) {
+      const { user, secret } = problem;
+      if (announced.has(JSON.stringify(problem))) continue;
+      const what = user === null ? `secret ${secret}` : `user ${user}`;
+      log.warn(problem, secret === null && user === null ? problem.problem : `${what}: ${problem.problem}`);
+    }
+    announced = current;
+  };
+
+  return {
+    report: () => report,
+    approve: (hash) => {
+      approved = hash;
+    },
+    async plan(signal) {
+      const reconciler = await opened();
+      await readSecrets(reconciler, signal);
+      return await reconciler.preview();
+    },
+    async poll(signal) {
+      const reconciler = await opened();
+      const failure = await readSecrets(reconciler, signal);
+      const hash = approved;
+      approved = null;
+      const outcome = await reconciler.pass(hash, signal);
+      const problems = [...library.unread(), ...outcome.problems];
+      const { plan } = outcome;
+      const before = report.heldPlan?.hash;
+      if (failure === null && outcome.failure === null) await reconciler.succeeded(now());
+      report = {
+        lastSuccessAt: reconciler.ledger.lastSuccessAt,
+        active: plan.active,
+        held: problems.length + (plan.held?.removals.length ?? 0),
+        problems,
+        heldPlan: plan.held,
+      };
+      noteProblems(problems);
+      if (plan.held && plan.held.hash !== before) {
+        const { hash, removals } = plan.held;
+        const hint = `s3files-sftp sync --approve ${hash}`;
+        log.error({ hash, removals: removals.slice(0, 100), hint }, `${removals.length} removals are held`);
+      }
+      const error = failure ?? outcome.failure;
+      if (error !== null) throw error;
+      return report;
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { rename } from 'node:fs/promises';
+import type { BufferState } from './metrics/buffer-state.ts';
+import { messageOf } from './operation-error.ts';
+import { readFileIfExists, writeFileDurable } from './os/files.ts';
+import type { UploadState } from './uploads/state.ts';
+
+/**
+ * What must survive the agent: how far the log was read, and the counts made from it. One file, replaced as a whole,
+ * so that the journal's cursor and the counters can never disagree, whenever the agent is killed.
+ */
+export interface Checkpoint {
+  readonly version: 1;
+  readonly uploads: UploadState;
+  readonly metrics: BufferState;
+}
+
+export interface LoadedCheckpoint {
+  /** What each room left; undefined at the first start, and where the file could not be read. Each checks its own. */
+  readonly uploads: unknown;
+  readonly metrics: unknown;
+  /** Why a file that exists was set aside; the reader must be told that counting begins anew. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Reads the checkpoint; one that is not readable is moved aside to `<path>.unreadable`.
+ * @throws OperationError when the file exists and can't be read from the disk
+ */
+export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
+  const text = await readFileIfExists(path);
+  if (text === undefined) return { uploads: undefined, metrics: undefined, problem: undefined };
+  try {
+    const { version, uploads, metrics }: Partial<Record<string, unknown>> = JSON.parse(text);
+    if (version !== 1) throw new TypeError(`it is of version ${String(version)}`);
+    return { uploads, metrics, problem: undefined };
+  } catch (cause) {
+    await rename(path, `${path}.unreadable`);
+    const problem = `${path} was unreadable (${messageOf(cause)}) and is set aside`;
+    return { uploads: undefined, metrics: undefined, problem };
+  }
+}
+
+/** @throws OperationError; the old checkpoint is then still whole */
+export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
+  await writeFileDurable(path, JSON.stringify(checkpoint), { mode: 0o600 });
+}

@@ -1,0 +1,34 @@
+import { hostname } from 'node:os';
+import { text } from 'node:stream/consumers';
+import { mountDirectoriesCommand } from './accounts/mount-directories.ts';
+import { probeWrites } from './mount/write-probe.ts';
+import { OperationError } from './operation-error.ts';
+import { runWitness } from './uploads/witness.ts';
+
+/** The commands that the agent starts of itself, to face the mount in a process that can be killed. */
+export type ChildCommand = 'mount-directories' | 'mount-probe' | 'witness';
+
+/**
+ * Runs one of them: the mount point is its argument, requests come on standard input, answers go to standard output.
+ * @returns the exit status
+ * @throws OperationError without a mount point
+ */
+export async function runChild(command: ChildCommand, args: readonly string[]): Promise<number> {
+  switch (command) {
+    case 'witness':
+      return await runWitness(args);
+    case 'mount-directories': {
+      const mountPoint = mountPointOf(command, args);
+      process.stdout.write(mountDirectoriesCommand(await text(process.stdin), mountPoint));
+      return 0;
+    }
+    case 'mount-probe':
+      process.stdout.write(JSON.stringify(probeWrites(mountPointOf(command, args), hostname())));
+      return 0;
+  }
+}
+
+function mountPointOf(command: ChildCommand, [mountPoint]: readonly string[]): string {
+  if (mountPoint !== undefined) return mountPoint;
+  throw new OperationError({ op: 'run', target: command }, 'no mount point given');
+}

@@ -1,0 +1,292 @@
+import { createSecretsSource } from './accounts/secrets.ts';
+import { createAccountSync } from './accounts/sync.ts';
+import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { serveControl } from './commands/control-server.ts';
+import { CONFIG_PATH, type Config, ConfigError, EXIT_CONFIG } from './config.ts';
+import { readConfig, watchConfig } from './config-watch.ts';
+import { gauges } from './gauges.ts';
+import { createPartnerSshd } from './host/partner-sshd.ts';
+import { endSessions } from './host/sessions.ts';
+import { createLog, type Log } from './log.ts';
+import { type Loop, startLoop } from './loop.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { createCloudWatchSink } from './metrics/publish.ts';
+import { createMountWatch, type MountExpectation, REAL_MOUNT } from './mount/watch.ts';
+import { OperationError } from './operation-error.ts';
+import type { Edges } from './os/edges.ts';
+import { type Argv, exec } from './os/exec.ts';
+import { follow } from './os/follow.ts';
+import { createNotifier } from './os/notify.ts';
+import { type AgentStatus, CONTROL_PATH } from './status.ts';
+import { createStatusWriter } from './status-writer.ts';
+import { createUploadFeed } from './uploads/feed.ts';
+import { loadUploadState } from './uploads/state.ts';
+import { reasonsAgainst } from './verdict.ts';
+import { VERSION } from './version.ts';
+
+const CHECKPOINT_PATH = '/var/lib/s3files-sftp/checkpoint.json';
+
+/** A slow AWS call is cut by its own client well before; past this a loop is stuck and systemd restarts the agent. */
+const SYNC_DEADLINE_MS = 10 * 60_000;
+const TICK_DEADLINE_MS = 20_000;
+const PUBLISH_DEADLINE_MS = 60_000;
+/** Whoever asks for the status sees it at most this old. */
+const STATUS_MS = 1_000;
+/** A third of WatchdogSec in the unit file, so that one lost ping is no restart. */
+const WATCHDOG_MS = 10_000;
+/** TimeoutStopSec is twice as long; what is not sent by then is kept for the next start. */
+const DRAIN_MS = 3_000;
+
+/**
+ * Runs the agent until SIGTERM or SIGINT.
+ * @returns the exit status: 0, or 78 for a configuration that a person must mend
+ */
+export async function runDaemon(): Promise<number> {
+  const log = createLog('info');
+  let config: Config;
+  try {
+    config = await readConfig(CONFIG_PATH);
+    requireRegion(config);
+  } catch (err) {
+    const hint = err instanceof OperationError ? err.hint : undefined;
+    log.fatal({ err, hint }, err instanceof Error ? err.message : 'the configuration could not be read');
+    return EXIT_CONFIG;
+  }
+  const stop = new AbortController();
+  // The second signal ends the drain: whoever sends it does not want to wait.
+  const onSignal = () => (stop.signal.aborted ? process.kill(process.pid, 'SIGKILL') : stop.abort());
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  await runAgent(config, log, stop.signal);
+  return 0;
+}
+
+/** Builds the edges and the rooms, starts the loops, and drains when the signal is aborted. */
+async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise<void> {
+  log.level = initial.log_level;
+  const startedAt = Date.now();
+  const edges: Edges = {
+    exec,
+    follow,
+    now: Date.now,
+    monotonicMs: () => performance.now(),
+    random: Math.random,
+    log,
+    signal,
+  };
+  const self = (command: string): Argv => [process.execPath, process.argv[1] ?? '', command];
+  const notifier = createNotifier(exec, process.env);
+  const stored = await loadCheckpoint(CHECKPOINT_PATH);
+  if (stored.problem !== undefined) log.error({ problem: stored.problem }, 'counting begins anew');
+
+  if (initial.sshd.host_keys_secret !== undefined) {
+    const hint =
+      'copy /etc/s3files-sftp/host-keys to a new host by hand, or partners see a changed fingerprint';
+    log.warn({ hint }, 'sshd.host_keys_secret is not read by this version: this host has keys of its own');
+  }
+
+  const configWatch = watchConfig(CONFIG_PATH, initial, () => onConfig(), log);
+  const config = configWatch.current;
+
+  const metrics = createMetrics(stored.metrics, config, createCloudWatchSink(config), edges);
+  let uploadState = loadUploadState(stored.uploads, Date.now()).state;
+  const persist = serialized(() =>
+    saveCheckpoint(CHECKPOINT_PATH, { version: 1, uploads: uploadState, metrics: metrics.snapshot() }),
+  );
+
+  let syncLoop: Loop | undefined;
+  const sshd = createPartnerSshd(config, edges);
+  const mount = createMountWatch(
+    config,
+    {
+      prepareMount: sshd.prepareMount,
+      startServing: async () => {
+        await sshd.start();
+        // Newcomers waited for the mount.
+        syncLoop?.wake();
+      },
+      stopServing: sshd.stop,
+      sshdActive: sshd.active,
+      recovered: (value) => metrics.record({ name: 'MountRecoverySeconds', value, at: edges.now() }),
+    },
+    { ...edges, expectation: expectedMount(), writeProbe: self('mount-probe') },
+  );
+
+  const accounts = createAccountSync(
+    config,
+    {
+      mountServing: mount.serving,
+      endSessions: (user, fingerprints) => endSessions(user, fingerprints, edges),
+      chrootsChanged: sshd.setChroots,
+    },
+    {
+      ...edges,
+      secrets: createSecretsSource({ region: initial.aws.region }, edges),
+      selfArgv: [process.execPath, process.argv[1] ?? ''],
+    },
+  );
+
+  const uploads = createUploadFeed(
+    config,
+    { state: stored.uploads, witnessArgv: self('witness') },
+    {
+      commit: async (state, { counts, lines }) => {
+        uploadState = state;
+        for (const count of counts) metrics.record(count);
+        await persist();
+        for (const { level, fields, message } of lines) log[level](fields, message);
+      },
+    },
+    edges,
+  );
+
+  const loops: Loop[] = [];
+  const start = (options: Parameters<typeof startLoop>[0]): Loop => {
+    const loop = startLoop(options, edges);
+    loops.push(loop);
+    return loop;
+  };
+  const alive = () => [
+    ...loops.map((loop) => ({ name: loop.name, alive: loop.isAlive() })),
+    { name: 'uploads', alive: edges.monotonicMs() - uploads.lastProgressMs() < TICK_DEADLINE_MS },
+  ];
+
+  const status = (): AgentStatus => {
+    const now = edges.now();
+    const evidence = {
+      mount: mount.report(),
+      accounts: accounts.report(),
+      uploads: uploads.report(),
+      loops: alive(),
+    };
+    const reasons = reasonsAgainst(
+      { ...evidence, sshdActive: sshd.active() },
+      now,
+      config().users.poll_seconds * 1000,
+    );
+    return {
+      version: VERSION,
+      pid: process.pid,
+      startedAt,
+      at: now,
+      state: reasons.length === 0 ? 'healthy' : 'degraded',
+      reasons,
+      ...evidence,
+      metrics: metrics.report(),
+      config: { path: CONFIG_PATH, problem: configWatch.problem(), needsRestart: configWatch.needsRestart() },
+      residentBytes: process.memoryUsage.rss(),
+    };
+  };
+  const writeStatus = createStatusWriter(notifier, log);
+
+  const mountLoop = start({
+    name: 'mount',
+    periodMs: mount.restMs,
+    maxBackoffMs: 5_000,
+    deadlineMs: TICK_DEADLINE_MS,
+    tick: mount.tick,
+  });
+  syncLoop = start({
+    name: 'accounts',
+    periodMs: () => config().users.poll_seconds * 1000,
+    maxBackoffMs: 5 * 60_000,
+    deadlineMs: SYNC_DEADLINE_MS,
+    tick: async (tickSignal) => {
+      await accounts.poll(tickSignal);
+    },
+  });
+  start({
+    name: 'metrics',
+    periodMs: () => config().metrics.publish_seconds * 1000,
+    maxBackoffMs: 5 * 60_000,
+    deadlineMs: PUBLISH_DEADLINE_MS,
+    tick: (tickSignal) => metrics.publish(tickSignal, { persist }),
+  });
+  start({
+    name: 'status',
+    periodMs: () => STATUS_MS,
+    maxBackoffMs: STATUS_MS,
+    deadlineMs: TICK_DEADLINE_MS,
+    tick: async () => {
+      await sshd.refresh();
+      const seen = status();
+      for (const update of gauges(seen)) metrics.record(update);
+      await writeStatus(seen);
+    },
+  });
+  start({
+    name: 'watchdog',
+    periodMs: () => WATCHDOG_MS,
+    maxBackoffMs: WATCHDOG_MS,
+    deadlineMs: TICK_DEADLINE_MS,
+    tick: async () => {
+      const stuck = alive().filter((loop) => !loop.alive);
+      if (stuck.length === 0) await notifier.watchdog();
+      else log.error({ loops: stuck.map(({ name }) => name) }, 'a loop is stuck: the watchdog is not fed');
+    },
+  });
+
+  function onConfig(): void {
+    log.level = config().log_level;
+    sshd.configChanged();
+    for (const loop of loops) loop.wake();
+  }
+
+  const feed = uploads.run(signal);
+  await serveControl(
+    CONTROL_PATH,
+    {
+      status,
+      plan: () => accounts.plan(signal),
+      sync: async ({ approve }) => {
+        if (approve !== undefined) accounts.approve(String(approve));
+        return (await syncLoop?.run(accounts.report)) ?? accounts.report();
+      },
+      maintenance: async ({ on }) => {
+        mount.setMaintenance(on === true);
+        return await mountLoop.run(mount.report);
+      },
+    },
+    signal,
+  );
+  await notifier.ready(`started; ${alive().length} loops`);
+  log.info({ version: VERSION, readySeconds: process.uptime() }, 'ready');
+
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  log.info('stopping: what is under way is saved');
+  await notifier.stopping();
+  await Promise.all([feed, configWatch.close(), ...loops.map((loop) => loop.ended)]);
+  await metrics.drain(DRAIN_MS, { persist });
+  await persist();
+  await writeStatus({ ...status(), state: 'stopped', reasons: ['the agent was stopped'] });
+  log.info('stopped');
+}
+
+/** The SDK for JavaScript does not ask the instance for its region. */
+function requireRegion(config: Config): void {
+  const region = config.aws.region ?? process.env.AWS_REGION;
+  if (region !== undefined && region !== '') return;
+  throw new ConfigError(CONFIG_PATH, [{ key: 'aws.region', fault: 'is missing, and AWS_REGION is not set' }]);
+}
+
+/** What mountinfo shows for S3 Files; a test host that can only mount FUSE says so in the unit's environment. */
+function expectedMount(): MountExpectation {
+  const fsType = process.env.S3FILES_SFTP_EXPECTED_FSTYPE;
+  return fsType === undefined || fsType === '' ? REAL_MOUNT : { fsType };
+}
+
+/** One write at a time, each with what is known when it begins; callers in the meantime share the next one. */
+function serialized(write: () => Promise<void>): () => Promise<void> {
+  let current = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return () => {
+    next ??= current
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        current = write();
+        return current;
+      });
+    return next;
+  };
+}

@@ -1,0 +1,134 @@
+import { stat } from 'node:fs/promises';
+import type { Config } from '../config.ts';
+import { messageOf, OperationError } from '../operation-error.ts';
+import type { Edges } from '../os/edges.ts';
+import { reloadUnit, showUnit, startUnit, stopUnit } from '../os/systemd.ts';
+import { createChrootLogs } from './chroot-log.ts';
+import { ensureMountUnit } from './mount-unit.ts';
+import { ensureMountpoint } from './mountpoint.ts';
+import { HOST_PATHS, type HostPaths, SSHD_UNIT } from './paths.ts';
+import { createSshdFiles } from './sshd-unit.ts';
+
+/** The unit's TimeoutStartSec, and twice its TimeoutStopSec (SIGTERM, then SIGKILL), with some room. */
+const START_MS = 25_000;
+const STOP_MS = 10_000;
+/** PID 1 is asked this often; in between, the sshd's process is looked for, which costs nothing. */
+const ASK_MS = 5_000;
+
+/** The partners' sshd and what it stands on. Its unit outlives the agent. */
+export interface PartnerSshd {
+  /** Renders the mount unit, and makes the directory below the mount ready. Only while nothing is mounted there. */
+  prepareMount(): Promise<void>;
+  /** Starts the sshd with the newest configuration; one that runs goes on. @throws OperationError */
+  start(): Promise<void>;
+  /** Stops the sshd and ends its sessions. @throws OperationError */
+  stop(): Promise<void>;
+  /** Tells it all users whose chroot exists, so that their sessions are logged. @throws OperationError */
+  setChroots(users: readonly string[]): Promise<void>;
+  /** The configuration changed; the next refresh renders it. */
+  configChanged(): void;
+  /** Renders what changed, mends the log socket, and looks whether the sshd runs. @throws OperationError */
+  refresh(): Promise<void>;
+  /** Whether the sshd ran at the last refresh. */
+  active(): boolean;
+}
+
+type SshdEdges = Pick<Edges, 'exec' | 'log' | 'monotonicMs'>;
+
+export function createPartnerSshd(
+  config: () => Config,
+  edges: SshdEdges,
+  paths: HostPaths = HOST_PATHS,
+): PartnerSshd {
+  const { exec, log, monotonicMs } = edges;
+  const files = createSshdFiles(paths, edges);
+  const chroots = createChrootLogs(paths.runtime, edges);
+  let changed = true;
+  let active = false;
+  let mainPid = '0';
+  let askDueMs = 0;
+  let mutableReported = false;
+  let last: Promise<unknown> = Promise.resolve();
+
+  /** Start, stop and refresh come from different loops, and must not cross. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work, work);
+    last = turn.catch(() => {});
+    return turn;
+  };
+
+  const ask = async () => {
+    const { ActiveState, MainPID } = await showUnit(exec, SSHD_UNIT, ['ActiveState', 'MainPID']);
+    active = ActiveState === 'active' || ActiveState === 'reloading';
+    mainPid = MainPID;
+    askDueMs = monotonicMs() + ASK_MS;
+  };
+
+  const render = async () => {
+    if (!changed) return;
+    const reload = await files.render(config());
+    changed = false;
+    if (!reload) return;
+    await ask();
+    if (!active) return;
+    await reloadUnit(exec, SSHD_UNIT, STOP_MS);
+    log.info('the partner sshd reads its new configuration; sessions go on');
+  };
+
+  return {
+    prepareMount: async () => {
+      await ensureMountUnit(config().mount, paths.units, exec);
+      const fault = await ensureMountpoint(config().mount.path, exec);
+      if (fault === undefined || mutableReported) return;
+      mutableReported = true;
+      const path = config().mount.path;
+      log.warn({ path, fault }, 'the directory below the mount can’t be made immutable on this file system');
+    },
+    start: () =>
+      inTurn(async () => {
+        try {
+          await render();
+        } catch (cause) {
+          // Partners are better served by the old configuration than not at all.
+          if (!(await files.exist())) throw cause;
+          const hint = cause instanceof OperationError ? cause.hint : undefined;
+          log.error({ err: cause, hint }, 'the partner sshd starts with its old configuration');
+        }
+        await startUnit(exec, SSHD_UNIT, START_MS);
+        await chroots.bindMissing(config().mount.path);
+        await ask();
+      }),
+    stop: () =>
+      inTurn(async () => {
+        await stopUnit(exec, SSHD_UNIT, STOP_MS);
+        active = false;
+        mainPid = '0';
+      }),
+    setChroots: (users) => inTurn(() => chroots.set(users, config().mount.path)),
+    configChanged: () => {
+      changed = true;
+    },
+    refresh: () =>
+      inTurn(async () => {
+        try {
+          await render();
+        } catch (cause) {
+          // A refused configuration is refused until it changes; anything else is worth another try.
+          if (await files.exist()) changed = false;
+          const hint = cause instanceof OperationError ? cause.hint : undefined;
+          log.error({ err: cause, hint }, `the partner sshd’s configuration: ${messageOf(cause)}`);
+        }
+        if (await chroots.refresh()) log.warn('journald made a new log socket; every chroot has it now');
+        if (active && !(await isAlive(mainPid))) active = false;
+        if (!active || monotonicMs() >= askDueMs) await ask();
+      }),
+    active: () => active,
+  };
+}
+
+async function isAlive(pid: string): Promise<boolean> {
+  return await stat(`/proc/${pid}`).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,116 @@
+import type { Config } from '../config.ts';
+import { messageOf, OperationError } from '../operation-error.ts';
+import type { Edges } from '../os/edges.ts';
+import {
+  acknowledge,
+  createBuffer,
+  type MetricBuffer,
+  type MetricUpdate,
+  record,
+  snapshotOf,
+  takeBatch,
+} from './buffer.ts';
+import { type BufferState, loadBufferState, type MetricBatch } from './buffer-state.ts';
+import type { MetricSink } from './publish.ts';
+
+export interface MetricsReport {
+  /** When CloudWatch last took a batch, in ms since 1970. */
+  readonly lastPublishedAt: number | null;
+  /** Batches that wait: the one under way, and the periods that are not in a batch yet as one more. */
+  readonly pendingBatches: number;
+  readonly problem: string | null;
+}
+
+export interface Persist {
+  /** Writes the checkpoint with {@link Metrics.snapshot} in it; settles when it is on the disk. */
+  persist(): Promise<void>;
+}
+
+export interface Metrics {
+  /** Takes a value in; it reaches the disk with the next checkpoint. */
+  record(update: MetricUpdate): void;
+  snapshot(): BufferState;
+  /**
+   * Sends all periods that are over. Before a batch is sent it is persisted under its name, and again after
+   * CloudWatch took it: a crash in between sends that same batch once more, never another.
+   * @throws OperationError when CloudWatch does not take it now; it stays the batch in flight
+   */
+  publish(signal: AbortSignal, checkpoint: Persist): Promise<void>;
+  /** At the end: sends everything, the period under way too, within `timeoutMs`; what is left is kept. */
+  drain(timeoutMs: number, checkpoint: Persist): Promise<void>;
+  report(): MetricsReport;
+}
+
+/** @param state what the checkpoint held; undefined at the first start */
+export function createMetrics(
+  state: unknown,
+  config: () => Config,
+  sink: MetricSink,
+  edges: Pick<Edges, 'now' | 'log'>,
+): Metrics {
+  const loaded = loadBufferState(state);
+  if (loaded.problem !== undefined)
+    edges.log.error({ problem: loaded.problem }, 'values for CloudWatch were unreadable and are lost');
+  const buffer = createBuffer(loaded.state);
+  let lastPublishedAt: number | null = null;
+  let problem: string | null = null;
+
+  const send = async (batch: MetricBatch, signal: AbortSignal) => {
+    const refused = await sink.send(batch.data, signal);
+    for (const { datum, reason } of refused)
+      edges.log.error({ datum, reason }, 'CloudWatch refused a value; it is dropped');
+    lastPublishedAt = edges.now();
+    problem =
+      refused.length > 0 ? `CloudWatch refused ${refused.length} values: ${refused[0]?.reason}` : null;
+  };
+
+  const sendAll = async (open: boolean, signal: AbortSignal, { persist }: Persist) => {
+    for (;;) {
+      const batch = takeBatch(buffer, edges.now(), open);
+      tellDropped(buffer, edges);
+      if (batch === undefined || signal.aborted) return;
+      await persist();
+      await send(batch, signal);
+      acknowledge(buffer, batch.id);
+      await persist();
+    }
+  };
+
+  const attempt = async (open: boolean, signal: AbortSignal, checkpoint: Persist) => {
+    try {
+      await sendAll(open, signal, checkpoint);
+    } catch (cause) {
+      problem = messageOf(cause);
+      throw cause instanceof OperationError
+        ? cause
+        : new OperationError({ op: 'publish', target: 'metrics' }, cause);
+    }
+  };
+
+  return {
+    record: (update) => record(buffer, update, config().metrics.publish_seconds * 1000),
+    snapshot: () => snapshotOf(buffer),
+    publish: (signal, checkpoint) => attempt(false, signal, checkpoint),
+    drain: async (timeoutMs, checkpoint) => {
+      try {
+        await attempt(true, AbortSignal.timeout(timeoutMs), checkpoint);
+      } catch (err) {
+        edges.log.warn({ err }, 'the last values stay on the disk for the next start');
+      }
+    },
+    report: () => ({
+      lastPublishedAt,
+      pendingBatches: (buffer.inFlight === null ? 0 : 1) + (buffer.periods.size === 0 ? 0 : 1),
+      problem,
+    }),
+  };
+}
+
+function tellDropped(buffer: MetricBuffer, edges: Pick<Edges, 'log'>): void {
+  for (const [name, periods] of buffer.dropped)
+    edges.log.error(
+      { metric: name, periods },
+      'values older than two weeks were dropped: CloudWatch refuses them',
+    );
+  buffer.dropped.clear();
+}

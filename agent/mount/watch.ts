@@ -1,0 +1,227 @@
+import type { Config } from '../config.ts';
+import type { Edges } from '../os/edges.ts';
+import type { Argv } from '../os/exec.ts';
+import { mountUnitName } from '../os/unit-name.ts';
+import { createEvidence, PATIENCE_MS } from './evidence.ts';
+import { faultOf, type Health } from './health.ts';
+import { wasStoppedByHand } from './human-stop.ts';
+import type { MountExpectation, Sight } from './identity.ts';
+import { type LookOptions, look as lookAtHost } from './look.ts';
+import { createMaintenanceFlag, MAINTENANCE_FLAG } from './maintenance.ts';
+import { createProber } from './probe.ts';
+import { createRecovery } from './recovery.ts';
+import { describeHealth, type HealthInWords, type Maintenance } from './report.ts';
+import { createServing, type ServingHooks } from './serving.ts';
+
+export type { Health } from './health.ts';
+export { type MountExpectation, REAL_MOUNT } from './identity.ts';
+
+export interface MountReport extends HealthInWords {
+  readonly health: Health;
+  /** Since when, in ms since 1970. */
+  readonly since: number;
+  /** Whether the partner sshd was started on this mount and not stopped since. */
+  readonly serving: boolean;
+  /** When the next attempt to bring it back begins, in ms since 1970. */
+  readonly nextAttemptAt: number | null;
+  readonly recoveries: number;
+  readonly lastRecoverySeconds: number | null;
+  /** Probes that were killed and still hang in the kernel. */
+  readonly probesStuck: number;
+}
+
+export interface MountHooks extends ServingHooks {
+  /** Stops the partner sshd and ends its sessions. */
+  stopServing(): Promise<void>;
+  /** Starts the partner sshd; where it runs already, its sessions must not notice. */
+  startServing(): Promise<void>;
+  /** Whether the partner sshd runs, by the last look; where it does not though it should, it is started again. */
+  sshdActive?(): boolean;
+  /** Partners are served again, after so many seconds. */
+  recovered(seconds: number): void;
+  /** Renders the mount unit, and makes the directory below it ready. @throws when mounting there would be wrong */
+  prepareMount(): Promise<void>;
+}
+
+export interface MountWatch {
+  /** Looks, and takes at most one step. Ends within seconds, whatever the mount does. */
+  tick(signal: AbortSignal): Promise<void>;
+  /** How long the loop should rest until the next tick, in ms. */
+  restMs(): number;
+  report(): MountReport;
+  serving(): boolean;
+  setMaintenance(on: boolean): void;
+}
+
+export interface MountEdges extends Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs' | 'random'> {
+  readonly expectation: MountExpectation;
+  /** The agent's own hidden command that runs the write probe; it is given the mount point. */
+  readonly writeProbe: Argv;
+  /** Tests look elsewhere. */
+  readonly look?: (options: LookOptions) => Promise<Sight>;
+  readonly maintenanceFlag?: string;
+}
+
+/** A look at mountinfo costs next to nothing, so a lost mount is noticed within this, whatever the probes' period. */
+const LOOK_MS = 1_000;
+
+/** Watches the mount, refuses partners while it is not proven, and brings it back. */
+export function createMountWatch(config: () => Config, hooks: MountHooks, edges: MountEdges): MountWatch {
+  const { exec, log, monotonicMs, now } = edges;
+  const mount = () => config().mount;
+  const unit = () => mountUnitName(mount().path);
+  const look = edges.look ?? lookAtHost;
+  const prober = createProber({ exec, monotonicMs, writeProbe: edges.writeProbe });
+  const evidence = createEvidence(mount, prober, monotonicMs);
+  const serving = createServing(hooks, monotonicMs);
+  const recovery = createRecovery(
+    mount,
+    { stopServing: () => serving.stop(), prepareMount: () => hooks.prepareMount() },
+    edges,
+  );
+  const flag = createMaintenanceFlag(edges.maintenanceFlag ?? MAINTENANCE_FLAG);
+
+  let sight: Sight | undefined;
+  let maintenance: Maintenance | undefined;
+  /** `maintenance off` overrules a stopped unit, until the next mount. */
+  let stopOverruled = false;
+  /** A step that may take longer than a tick should. */
+  let activity: Promise<void> | undefined;
+  let words: HealthInWords = { health: 'recovering', detail: 'not looked at yet' };
+  let since = now();
+
+  /** Most steps take milliseconds: the tick waits a moment, and a later one finds the rest done. */
+  const settle = async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    });
+    await Promise.race([activity, patience]);
+    clearTimeout(timer);
+  };
+  const begin = async (step: Promise<void>) => {
+    activity = step
+      .catch((cause: unknown) => log.error({ err: cause }, 'a step of the mount watch failed'))
+      .finally(() => {
+        activity = undefined;
+      });
+    await settle();
+  };
+
+  const notice = (seen: Sight) => {
+    // systemd stopped the partner sshd with the mount that it was bound to.
+    if (sight !== undefined && mountIdOf(seen) !== mountIdOf(sight)) serving.lost();
+    sight = seen;
+    evidence.notice(seen);
+    if (seen.kind === 'absent') return;
+    stopOverruled = false;
+    if (maintenance === 'unit-stopped') maintenance = undefined;
+  };
+
+  const decide = async (seen: Sight) => {
+    const before = recovery.state();
+    const resting = before.nextAttemptMs !== undefined;
+    const mounted = before.attempt.done.has('mount');
+    await evidence.collect(seen, resting || mounted || before.waitingForProxy ? 'always' : 'until-verdict');
+    const belief = evidence.belief();
+    if (belief.verdict === 'none') {
+      if (belief.count === 0) recovery.succeeded();
+      // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
+      if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
+      if (serving.isServing() !== true) await begin(serving.start());
+      return;
+    }
+    const fault = faultOf(belief);
+    if (fault === undefined) return;
+    if (
+      fault === 'absent' &&
+      !resting &&
+      !mounted &&
+      !stopOverruled &&
+      (await wasStoppedByHand(exec, unit()))
+    ) {
+      maintenance = 'unit-stopped';
+      return;
+    }
+    await begin(recovery.step(fault, seen));
+  };
+
+  const publish = () => {
+    const { path, file_system_id: fileSystemId } = mount();
+    const next = describeHealth({
+      path,
+      unit: unit(),
+      fileSystemId,
+      sight,
+      belief: evidence.belief(),
+      recovery: recovery.state(),
+      serving: serving.isServing() === true,
+      serveProblem: serving.problem(),
+      maintenance,
+    });
+    if (next.health !== words.health) {
+      since = now();
+      const level = WELL.has(next.health) ? 'info' : 'warn';
+      log[level]({ ...next, was: words.health }, `the mount is ${next.health}: ${next.detail}`);
+    }
+    words = next;
+  };
+
+  return {
+    tick: async (signal) => {
+      if (signal.aborted) return;
+      try {
+        if (await flag.sync()) maintenance = 'operator';
+        if (activity !== undefined) await settle();
+        if (activity !== undefined) return;
+        const { path, file_system_id: fileSystemId } = mount();
+        const seen = await look({ path, fileSystemId, expectation: edges.expectation });
+        notice(seen);
+        if (maintenance !== undefined) {
+          if (serving.needsStop()) await begin(serving.stop());
+          return;
+        }
+        if (recovery.state().mounting) await recovery.followMounting(seen);
+        if (!recovery.state().mounting) await decide(seen);
+      } finally {
+        publish();
+      }
+    },
+    restMs: () => {
+      const calm = words.health === 'healthy' || words.health === 'maintenance' || words.health === 'failed';
+      if (!calm || activity !== undefined || prober.isBusy()) return PATIENCE_MS;
+      const { nextAttemptMs } = recovery.state();
+      const untilAttempt = nextAttemptMs === undefined ? LOOK_MS : Math.max(0, nextAttemptMs - monotonicMs());
+      return Math.min(LOOK_MS, mount().probe_seconds * 1000, untilAttempt);
+    },
+    report: () => {
+      const { nextAttemptMs } = recovery.state();
+      const { count, lastSeconds } = serving.recoveries();
+      return {
+        ...words,
+        since,
+        serving: serving.isServing() === true,
+        nextAttemptAt: nextAttemptMs === undefined ? null : Math.round(now() + nextAttemptMs - monotonicMs()),
+        recoveries: count,
+        lastRecoverySeconds: lastSeconds,
+        probesStuck: prober.stuck(),
+      };
+    },
+    serving: () => serving.isServing() === true,
+    setMaintenance: (on) => {
+      flag.set(on);
+      maintenance = on ? 'operator' : undefined;
+      if (on) return;
+      stopOverruled = true;
+      evidence.forget();
+      recovery.retryNow();
+    },
+  };
+}
+
+/** States that need nobody's attention. */
+const WELL: ReadonlySet<Health> = new Set(['healthy', 'recovering', 'maintenance']);
+
+function mountIdOf(sight: Sight): number | undefined {
+  return sight.kind === 'absent' ? undefined : sight.mountId;
+}

@@ -1,0 +1,85 @@
+import type { Config } from '../config.ts';
+import type { Edges } from '../os/edges.ts';
+import { type Delivery, MOST_REQUESTS, objectKey } from './delivery.ts';
+import { bookKey, dueOf, judge, type Sighting, scheduleOf, type Verdict } from './delivery-plan.ts';
+import type { Outstanding } from './state.ts';
+import { type Tally, tallyVerdict } from './tally.ts';
+
+/** The list of what is due is made this often: with 100,000 uploads on their way it takes some ms. */
+const LIST_EVERY_MS = 1_000;
+const MOST_LISTED = 5_000;
+/** When S3 gave no answer, it is left alone for this long. */
+const COOL_OFF_MS = 5_000;
+
+export interface DeliveryRound {
+  /** Takes in the answers that have come, and asks about what is due. Never waits. */
+  turn(signal: AbortSignal): void;
+  /** Why S3 gives no answers, or null. */
+  problem(): string | null;
+}
+
+interface Answer {
+  readonly item: Outstanding;
+  readonly sighting: Sighting;
+  readonly verdict: Verdict;
+  /** When it came, in ms since 1970. */
+  readonly at: number;
+  readonly exportError: string | null;
+}
+
+/** Keeps a bounded number of questions to S3 under way, apart from the reading of the log. */
+export function createDeliveryRound(
+  tally: Tally,
+  config: () => Config,
+  delivery: Pick<Delivery, 'look'>,
+  readExportError: (item: Outstanding) => Promise<string | null>,
+  edges: Pick<Edges, 'now' | 'monotonicMs'>,
+): DeliveryRound {
+  const asking = new Set<string>();
+  const answers: Answer[] = [];
+  let listed: Outstanding[] = [];
+  let listedAt = Number.NEGATIVE_INFINITY;
+  let coolUntil = Number.NEGATIVE_INFINITY;
+  let problem: string | null = null;
+
+  const ask = async (item: Outstanding, signal: AbortSignal) => {
+    const sighting = await delivery.look(item, signal);
+    const at = edges.now();
+    const verdict = judge(item, sighting, at, scheduleOf(config()));
+    // Read now, in the background, so that taking in the answer never waits for a child.
+    const exportError = verdict.kind === 'overdue' ? await readExportError(item) : null;
+    asking.delete(item.id);
+    if (!signal.aborted) answers.push({ item, sighting, verdict, at, exportError });
+  };
+
+  const take = () => {
+    for (const { item, sighting, verdict, at, exportError } of answers.splice(0)) {
+      if (sighting.kind === 'unknown') {
+        problem = `the bucket can’t be asked: ${sighting.problem}`;
+        coolUntil = edges.monotonicMs() + COOL_OFF_MS;
+      } else problem = null;
+      const { bucket, prefix } = config().uploads;
+      tallyVerdict(tally, item, verdict, at, { bucket, key: objectKey(prefix, item), exportError });
+    }
+  };
+
+  return {
+    turn: (signal) => {
+      take();
+      const now = edges.monotonicMs();
+      if (tally.book.size === 0 || now < coolUntil || asking.size >= MOST_REQUESTS) return;
+      if (listed.length === 0 && now - listedAt >= LIST_EVERY_MS) {
+        listed = dueOf(tally.book, edges.now(), MOST_LISTED).reverse();
+        listedAt = now;
+      }
+      while (asking.size < MOST_REQUESTS) {
+        const item = listed.pop();
+        if (item === undefined) return;
+        if (asking.has(item.id) || tally.book.get(bookKey(item.user, item.path)) !== item) continue;
+        asking.add(item.id);
+        void ask(item, signal);
+      }
+    },
+    problem: () => problem,
+  };
+}

@@ -1,0 +1,208 @@
+import type { Config } from '../config.ts';
+import { messageOf } from '../operation-error.ts';
+import type { Edges } from '../os/edges.ts';
+import type { Argv } from '../os/exec.ts';
+import { createCommitter } from './commit.ts';
+import { createDelivery } from './delivery.ts';
+import { scheduleOf } from './delivery-plan.ts';
+import { createDeliveryRound } from './delivery-round.ts';
+import { createExportErrorReader } from './export-error.ts';
+import { followJournal, JOURNAL_NAMESPACE, type JournalReader, lossOf, type Reading } from './journal.ts';
+import { isOpen, noteKnown } from './known-files.ts';
+import { gapLine } from './log-lines.ts';
+import type { Outcome } from './outcome.ts';
+import { linesNotWritten } from './own-log.ts';
+import { partnersOfHost } from './partners.ts';
+import { createFold, foldLine, settleSessions } from './sessions.ts';
+import { loadUploadState, type UploadState } from './state.ts';
+import { createTally, type Effects, overdueCount, tallyOutcome } from './tally.ts';
+import { createVanishing } from './vanishing.ts';
+import { type WitnessStatus, type WitnessWatch, watchWitness } from './witness-watch.ts';
+
+export interface UploadHooks {
+  /**
+   * Must take `state` and the counts into memory together before anything that can fail, write both to the disk in
+   * one durable write, and then log the lines. When it throws, it is called again, with the counts left out.
+   */
+  commit(state: UploadState, effects: Effects): Promise<void>;
+  /** Where a user's sessions start, absolute in the chroot; by default the first configured directory. */
+  startDirectory?(user: string): string | undefined;
+}
+
+export interface UploadOptions {
+  /** What the checkpoint held; undefined at the first start. */
+  readonly state: unknown;
+  /** The hidden command that runs the witness, without its argument. */
+  readonly witnessArgv: Argv;
+  readonly namespace?: string;
+}
+
+/** The uploads' part of `status`; counts since the very first start. */
+export interface UploadReport {
+  /** Whether the log is being read; where it is not, the counts are stale. */
+  readonly following: boolean;
+  readonly completed: number;
+  readonly partial: number;
+  readonly bytes: number;
+  /** On their way to the bucket, those past their deadline among them. */
+  readonly outstanding: number;
+  /** Past their deadline now. */
+  readonly undelivered: number;
+  readonly delivered: number;
+  readonly superseded: number;
+  /** Files with names too long for sshd’s log, uploaded or downloaded. */
+  readonly unknown: number;
+  readonly gaps: number;
+  readonly sessions: number;
+  /** Time of the last line that is counted in, ms since 1970. */
+  readonly readUpTo: number | null;
+  /** Why the log can't be read, the bucket can't be asked, or counts can't be kept; empty when all is well. */
+  readonly problems: readonly string[];
+  readonly witness: WitnessStatus;
+}
+
+export interface UploadFeed {
+  /** Runs until the signal is aborted, then commits what it has. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  report(): UploadReport;
+  /** When the loop last went round, by the clock that never steps: the proof of life for the watchdog. */
+  lastProgressMs(): number;
+}
+
+type FeedEdges = Pick<Edges, 'exec' | 'follow' | 'now' | 'monotonicMs' | 'log' | 'signal'>;
+
+const LINES_A_TURN = 4_000;
+const TURN_MS = 250;
+/** No line for this long: the journal is read up to now. In ms. */
+const QUIET_MS = 1_000;
+const SETTLE_EVERY_MS = 500;
+const WITNESS_OFF: WitnessStatus = { state: 'off', unknownArrivals: 0, problem: null };
+
+/** LINE → EVENT → UPLOAD → RECEIPT: reads the log, counts uploads, follows each to its object. */
+export function createUploadFeed(
+  config: () => Config,
+  options: UploadOptions,
+  hooks: UploadHooks,
+  edges: FeedEdges,
+): UploadFeed {
+  const { state, problem: unusable } = loadUploadState(options.state, edges.now());
+  const fold = createFold(state.sessions);
+  const tally = createTally(state.outstanding, state.totals);
+  const partners = partnersOfHost(
+    (user) =>
+      (user === null ? undefined : hooks.startDirectory?.(user)) ?? `/${config().users.directories[0]}`,
+  );
+  const delivery = createDelivery(config);
+  const round = createDeliveryRound(tally, config, delivery, createExportErrorReader(config, edges), edges);
+  const vanishing = createVanishing();
+  const committer = createCommitter(state, fold, tally, hooks.commit, edges);
+  let reader: JournalReader | undefined;
+  let witness: WitnessWatch | undefined;
+  let clock = state.position?.at ?? 0;
+  let lastSettled = 0;
+  let lastProgress = edges.monotonicMs();
+  let accountsProblem: string | null = null;
+
+  const outcomes: Outcome[] = [];
+  const takeOutcomes = () => {
+    const schedule = scheduleOf(config());
+    for (const outcome of outcomes) {
+      tallyOutcome(tally, outcome, schedule);
+      noteKnown(witness, outcome);
+    }
+    outcomes.length = 0;
+  };
+
+  const takeReading = (reading: Reading) => {
+    if (reading.kind === 'gap') return tellGap(`${edges.now()}`, reading.reason);
+    const { line } = reading;
+    const lost = lossOf(line);
+    if (lost !== undefined) tellGap(line.id, `journald lost ${lost} lines`);
+    else foldLine(fold, line, partners, outcomes);
+    committer.reached({ cursor: line.cursor, at: line.at });
+    clock = line.at;
+  };
+
+  const tellGap = (id: string, reason: string) => {
+    tally.totals.gaps += 1;
+    tally.effects.lines.push(gapLine(id, edges.now(), reason));
+  };
+
+  /** While lines keep coming the journal is known up to the last one, and up to now once it is quiet. */
+  const settle = (now: number) => {
+    if (edges.monotonicMs() - (reader?.lastArrivalMs() ?? 0) > QUIET_MS) clock = Math.max(clock, edges.now());
+    if (now - lastSettled < SETTLE_EVERY_MS) return;
+    lastSettled = now;
+    settleSessions(fold, clock, partners, outcomes);
+    vanishing.end(fold, clock, edges.now(), partners, outcomes);
+    takeOutcomes();
+    for (const each of witness?.takeUnknown((path) => isOpen(fold, partners, path)) ?? [])
+      edges.log.warn({ ...each, 'activity-type': 'UNKNOWN' }, 'a file arrived that the log does not know');
+  };
+
+  const turn = async (signal: AbortSignal) => {
+    await reader?.wait(TURN_MS);
+    await partners.refresh().then(
+      () => {
+        accountsProblem = null;
+      },
+      (cause) => {
+        accountsProblem = messageOf(cause);
+      },
+    );
+    // Without the accounts nobody can be told from a stranger, so the lines wait.
+    if (accountsProblem === null) {
+      for (const reading of reader?.take(LINES_A_TURN) ?? []) takeReading(reading);
+      takeOutcomes();
+    }
+    settle(edges.monotonicMs());
+    round.turn(signal);
+    await committer.commitIfDue(signal);
+    lastProgress = edges.monotonicMs();
+  };
+
+  const run = async (signal: AbortSignal) => {
+    if (unusable !== undefined) {
+      edges.log.error({ problem: unusable }, 'the state of the uploads was unusable; counting begins anew');
+      tellGap(`${edges.now()}`, 'the agent’s own state was lost');
+    }
+    if (state.position === null) await committer.begin(signal);
+    await committer.redeliver(await linesNotWritten(state.outbox, edges), signal);
+    const namespace = options.namespace ?? JOURNAL_NAMESPACE;
+    reader = followJournal(
+      { namespace, position: state.position, sinceMs: state.since },
+      { ...edges, signal },
+    );
+    if (config().uploads.witness)
+      witness = watchWitness([...options.witnessArgv, config().mount.path], { ...edges, signal });
+    while (!signal.aborted) {
+      try {
+        await turn(signal);
+      } catch (err) {
+        edges.log.error({ err }, 'a turn of the upload feed failed; it goes on');
+        lastProgress = edges.monotonicMs();
+      }
+    }
+    reader.stop();
+    witness?.stop();
+    delivery.close();
+    await committer.commitNow();
+  };
+
+  return {
+    run,
+    lastProgressMs: () => Math.max(lastProgress, committer.lastAttemptMs()),
+    report: () => ({
+      following: reader !== undefined && reader.problem() === null && accountsProblem === null,
+      ...tally.totals,
+      outstanding: tally.book.size,
+      undelivered: overdueCount(tally.book),
+      sessions: fold.sessions.size,
+      readUpTo: clock === 0 ? null : clock,
+      problems: [accountsProblem, reader?.problem(), round.problem(), committer.problem()].filter(
+        (each) => typeof each === 'string',
+      ),
+      witness: witness?.status() ?? WITNESS_OFF,
+    }),
+  };
+}

@@ -1,0 +1,143 @@
+import { chrootPathOf } from './file-name.ts';
+import type { JournalLine } from './journal-line.ts';
+import type { Activity, Outcome } from './outcome.ts';
+import type { LogEvent } from './parse.ts';
+import type { Operation, Session } from './state.ts';
+
+/** Remembers what was asked for; {@link applyOperation} or {@link refuseOperation} follows. */
+export function beginOperation(
+  session: Session,
+  line: JournalLine,
+  event: Extract<LogEvent, { kind: 'renamed' | 'changed' }>,
+): void {
+  const { id, at } = line;
+  session.operation =
+    event.kind === 'renamed'
+      ? { id, at, verb: 'rename', name: '', targets: [...event.targets], cut: event.cut }
+      : { id, at, verb: event.verb, name: event.name, targets: [], cut: false };
+}
+
+/** The session's next line was no refusal, so the operation took place. */
+export function applyOperation(session: Session, startDirectory: string, out: Outcome[]): void {
+  const { operation } = session;
+  if (operation === null) return;
+  session.operation = null;
+  if (operation.verb === 'rename') {
+    const { from, to } = chooseTarget(session, operation, startDirectory);
+    rename(session, operation, from, to, startDirectory, out);
+    return;
+  }
+  const path = chrootPathOf(operation.name, startDirectory);
+  if (operation.verb === 'remove') {
+    release(session, (held) => held === path, out);
+    out.push({ kind: 'removed', id: operation.id, at: operation.at, actor: actorOf(session), path });
+    return;
+  }
+  out.push(activity(session, operation, ACTIVITIES[operation.verb], path));
+}
+
+/** sshd answered the operation with something else than success: nothing has changed. */
+export function refuseOperation(
+  session: Session,
+  status: string,
+  startDirectory: string,
+  out: Outcome[],
+): void {
+  const { operation } = session;
+  if (operation === null) return;
+  session.operation = null;
+  const rendered = operation.verb === 'rename' ? (operation.targets.at(-1)?.from ?? '') : operation.name;
+  out.push({
+    kind: 'activity',
+    id: operation.id,
+    at: operation.at,
+    level: 'info',
+    type: 'ERROR',
+    message: `${operation.verb} refused`,
+    actor: actorOf(session),
+    fields: { path: chrootPathOf(rendered, startDirectory), operation: operation.verb, status },
+  });
+}
+
+const ACTIVITIES = {
+  mkdir: { type: 'MKDIR', message: 'directory made', level: 'info' },
+  rmdir: { type: 'RMDIR', message: 'directory removed', level: 'info' },
+  symlink: { type: 'CREATE_SYMLINK', message: 'symbolic link made', level: 'info' },
+  set: { type: 'SETSTAT', message: 'attributes set', level: 'debug' },
+} as const satisfies Record<string, Pick<Activity, 'type' | 'message' | 'level'>>;
+
+function activity(
+  session: Session,
+  { id, at }: Operation,
+  which: Pick<Activity, 'type' | 'message' | 'level'>,
+  path: string,
+): Outcome {
+  return { kind: 'activity', id, at, ...which, actor: actorOf(session), fields: { path } };
+}
+
+interface Target {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Where quotes in the names allow several readings, the one whose old name this session has just written. */
+function chooseTarget(session: Session, operation: Operation, startDirectory: string): Target {
+  const readings = operation.targets.map(({ from, to }) => ({
+    from: chrootPathOf(from, startDirectory),
+    to: chrootPathOf(to, startDirectory),
+  }));
+  const known = ({ from }: Target) =>
+    session.held.some(({ path }) => path === from) ||
+    session.handles.some(({ name }) => chrootPathOf(name, startDirectory) === from);
+  const reading = readings.length > 1 ? readings.find(known) : undefined;
+  return reading ?? readings.at(-1) ?? { from: '/', to: '/' };
+}
+
+function rename(
+  session: Session,
+  operation: Operation,
+  from: string,
+  to: string,
+  startDirectory: string,
+  out: Outcome[],
+): void {
+  const below = `${from}/`;
+  const moved = (path: string) => (path === from ? to : to + path.slice(from.length));
+  for (const handle of session.handles) {
+    const path = handle.movedTo ?? chrootPathOf(handle.name, startDirectory);
+    if (path === from || path.startsWith(below)) handle.movedTo = moved(path);
+  }
+  const { id, at, cut } = operation;
+  // First of all, since what is at the new path from now on must not be taken for what was there before.
+  out.push({ kind: 'moved', id, at, actor: actorOf(session), from, to, cut });
+  const { held } = session;
+  session.held = [];
+  for (const upload of held) {
+    if (upload.path === from) {
+      out.push({
+        kind: 'whole',
+        upload: { ...upload, path: to, uploadedAs: upload.uploadedAs ?? from, cut },
+      });
+    } else if (upload.path.startsWith(below)) session.held.push({ ...upload, path: moved(upload.path) });
+    else session.held.push(upload);
+  }
+}
+
+/** Lets go of held uploads that will not be renamed any more. */
+export function release(
+  session: Session,
+  which: (path: string, closedAt: number) => boolean,
+  out: Outcome[],
+): void {
+  if (session.held.length === 0) return;
+  const held = session.held;
+  session.held = [];
+  for (const upload of held) {
+    if (which(upload.path, upload.closedAt)) out.push({ kind: 'whole', upload });
+    else session.held.push(upload);
+  }
+}
+
+export function actorOf({ id, user, address }: Session) {
+  return { session: id, user, address };
+}

@@ -1,0 +1,80 @@
+import { forged } from './activities.ts';
+import type { JournalLine } from './journal-line.ts';
+import type { Outcome } from './outcome.ts';
+import type { LogEvent } from './parse.ts';
+import type { Session } from './state.ts';
+
+/** The accounts that may upload, so that no other process of the host can speak for a partner. */
+export interface Partners {
+  nameOf(uid: number): string | undefined;
+  uidOf(name: string): number | undefined;
+  /** Where the user's sessions start: relative names in the log are relative to it. */
+  startDirectory(user: string | null): string;
+}
+
+/** The sessions under way, by pid. Changed in place by the functions below and by nothing else. */
+export interface Fold {
+  readonly sessions: Map<number, Session>;
+  boot: string;
+}
+
+/** A user who is gone from the accounts by the time the line is read is believed, if the uid is nobody else's. */
+export function mayBe(partners: Partners, uid: number, user: string): boolean {
+  const name = partners.nameOf(uid);
+  return name === undefined ? partners.uidOf(user) === undefined : name === user;
+}
+
+/** What a session whose opening was not seen may begin with. */
+const BEGINNINGS: ReadonlySet<LogEvent['kind']> = new Set([
+  'opened',
+  'cut-open',
+  'closed',
+  'cut-close',
+  'renamed',
+  'changed',
+  'write-failed',
+]);
+
+/** The session that a line belongs to; one whose opening was never seen is made up from the kernel's word. */
+export function sessionOf(
+  fold: Fold,
+  line: JournalLine,
+  event: LogEvent,
+  partners: Partners,
+  out: Outcome[],
+): Session | undefined {
+  const session = fold.sessions.get(line.pid);
+  if (session !== undefined) {
+    if (session.uid === line.uid) return session;
+    // sshd's own lines of the pid, as root or as the user, are no business of the sftp session.
+    if (line.identifier === 'internal-sftp') out.push(forged(line, session.user));
+    return undefined;
+  }
+  if (!BEGINNINGS.has(event.kind)) return undefined;
+  const user = line.uid === 0 ? null : partners.nameOf(line.uid);
+  if (user === undefined) {
+    out.push(forged(line, null));
+    return undefined;
+  }
+  const made = newSession(line, user, null);
+  fold.sessions.set(line.pid, made);
+  return made;
+}
+
+export function newSession(line: JournalLine, user: string | null, address: string | null): Session {
+  return {
+    id: line.id,
+    pid: line.pid,
+    uid: line.uid,
+    boot: line.boot,
+    user,
+    address,
+    verbose: false,
+    openedAt: line.at,
+    lastAt: line.at,
+    handles: [],
+    held: [],
+    operation: null,
+    lastOpened: null,
+  };
+}

@@ -1,0 +1,137 @@
+import type { Edges } from '../os/edges.ts';
+import type { Argv } from '../os/exec.ts';
+import type { Follower } from '../os/follow.ts';
+import { EXIT_TOO_LARGE, HEARTBEAT_MS, type WitnessReport } from './witness.ts';
+
+export interface WitnessStatus {
+  readonly state: 'off' | 'starting' | 'watching' | 'too large' | 'failed';
+  /** Files that arrived without a word in the log, since the agent started. */
+  readonly unknownArrivals: number;
+  readonly problem: string | null;
+}
+
+export interface WitnessWatch {
+  /** The log told of this file: by an upload's opening or end, or a rename. Path: `<user>/<path in the chroot>`. */
+  noteKnown(path: string): void;
+  /** @returns arrivals that the log has not told of by now; each once */
+  takeUnknown(isOpen: (path: string) => boolean): readonly { path: string; size: number; at: number }[];
+  status(): WitnessStatus;
+  stop(): void;
+}
+
+/** The log's line may come after the file's last write, and journald may stall for a moment. */
+const GRACE_MS = 15_000;
+/** An arrival is told some seconds after the file's last change. */
+const KNOWN_FOR_MS = 120_000;
+const MOST_REMEMBERED = 20_000;
+const HEARTBEAT_MISSED_MS = 5 * HEARTBEAT_MS;
+const RESTART_MS = 5_000;
+const TOO_LARGE_RESTART_MS = 3_600_000;
+
+/**
+ * Keeps the witness running and compares what it sees with what the log told. It counts nothing: where the two
+ * disagree, the reader is told, since an arrival without a line means that the log is not whole.
+ */
+export function watchWitness(
+  argv: Argv,
+  edges: Pick<Edges, 'follow' | 'monotonicMs' | 'log' | 'signal'>,
+): WitnessWatch {
+  const known = new Map<string, number>();
+  const arrivals = new Map<string, { size: number; at: number; since: number }>();
+  let child: Follower | undefined;
+  let state: WitnessStatus['state'] = 'starting';
+  let problem: string | null = null;
+  let unknownArrivals = 0;
+  let heardAt = edges.monotonicMs();
+  let restartAt = 0;
+  let stopped = false;
+
+  const onLine = (text: string) => {
+    heardAt = edges.monotonicMs();
+    const report = reportOf(text);
+    if (report === undefined) return;
+    if (report.kind === 'alive') state = report.ready ? 'watching' : 'starting';
+    else if (report.kind === 'failed') problem = report.problem;
+    else {
+      // Delete first, so that the map's order is the order of arrival.
+      arrivals.delete(report.path);
+      arrivals.set(report.path, { size: report.size, at: report.at, since: heardAt });
+      shorten(arrivals);
+    }
+  };
+
+  const start = () => {
+    heardAt = edges.monotonicMs();
+    state = 'starting';
+    const started = edges.follow(argv, { onLine });
+    child = started;
+    void started.ended.then((ending) => {
+      if (stopped || child !== started) return;
+      child = undefined;
+      const tooLarge = ending === `exit ${EXIT_TOO_LARGE}`;
+      state = tooLarge ? 'too large' : 'failed';
+      problem = tooLarge ? 'the partners’ directories hold too many files to watch' : `it ended: ${ending}`;
+      restartAt = edges.monotonicMs() + (tooLarge ? TOO_LARGE_RESTART_MS : RESTART_MS);
+      edges.log.warn({ problem }, 'the witness of the partners’ directories is off for now');
+    });
+  };
+  start();
+
+  const guard = () => {
+    const now = edges.monotonicMs();
+    if (child === undefined) {
+      if (now >= restartAt) start();
+    } else if (now - heardAt > HEARTBEAT_MISSED_MS) {
+      problem = 'it gave no sign of life, perhaps because the mount hangs';
+      child.stop();
+      child = undefined;
+      state = 'failed';
+      restartAt = now + RESTART_MS;
+    }
+  };
+
+  return {
+    noteKnown: (path) => {
+      known.delete(path);
+      known.set(path, edges.monotonicMs());
+      shorten(known);
+    },
+    takeUnknown: (isOpen) => {
+      if (!stopped) guard();
+      const now = edges.monotonicMs();
+      const unknown: { path: string; size: number; at: number }[] = [];
+      for (const [path, { size, at, since }] of arrivals) {
+        if (now - since < GRACE_MS) break;
+        arrivals.delete(path);
+        if (now - (known.get(path) ?? Number.NEGATIVE_INFINITY) > KNOWN_FOR_MS && !isOpen(path))
+          unknown.push({ path, size, at });
+      }
+      unknownArrivals += unknown.length;
+      return unknown;
+    },
+    status: () => ({ state, unknownArrivals, problem: state === 'watching' ? null : problem }),
+    stop: () => {
+      stopped = true;
+      child?.stop();
+    },
+  };
+}
+
+/** Drops the oldest entries of a map that keeps its order of insertion. */
+function shorten(map: Map<string, unknown>): void {
+  for (const key of map.keys()) {
+    if (map.size <= MOST_REMEMBERED) return;
+    map.delete(key);
+  }
+}
+
+function reportOf(text: string): WitnessReport | undefined {
+  try {
+    const report: unknown = JSON.parse(text);
+    return typeof report === 'object' && report !== null && 'kind' in report
+      ? (report as WitnessReport)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

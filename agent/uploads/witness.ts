@@ -1,0 +1,68 @@
+import { relative } from 'node:path';
+import { setInterval as every } from 'node:timers';
+import { watch } from 'chokidar';
+
+/** What the witness says, one JSON object a line on its standard output. */
+export type WitnessReport =
+  | { readonly kind: 'arrival'; readonly path: string; readonly size: number; readonly at: number }
+  | { readonly kind: 'alive'; readonly ready: boolean; readonly residentBytes: number }
+  | { readonly kind: 'failed'; readonly problem: string };
+
+export const HEARTBEAT_MS = 2_000;
+/** chokidar keeps an entry for every file; a tree too large for this is not watched at all, and that is told. */
+const MOST_BYTES = 320 * 1024 * 1024;
+export const EXIT_TOO_LARGE = 3;
+/** `<user>/<directory>/<one level>/<file>`: each level costs watches, and the log sees what is below. */
+const DEPTH = 3;
+
+/**
+ * The hidden command `witness DIRECTORY`: watches the partners' directories in a process of its own, since a watch on
+ * a hung mount blocks the whole process, and reports what arrives. Files that are there already are no arrivals.
+ * @returns the exit status, when standard input has ended: its parent is gone then
+ */
+export async function runWitness(args: readonly string[]): Promise<number> {
+  const [directory] = args;
+  if (directory === undefined) return 64;
+  let ready = false;
+  const watcher = watch(directory, {
+    depth: DEPTH,
+    // A partner's link to /usr/share would be thousands of watches, and atomic drops names such as `*~`.
+    followSymlinks: false,
+    atomic: false,
+    ignoreInitial: true,
+    alwaysStat: true,
+    ignorePermissionErrors: true,
+    awaitWriteFinish: { stabilityThreshold: 2_000, pollInterval: 500 },
+  });
+  const arrival = (path: string, stats?: { size: number; isFile(): boolean }) => {
+    if (stats?.isFile() === false) return;
+    say({ kind: 'arrival', path: relative(directory, path), size: stats?.size ?? 0, at: Date.now() });
+  };
+  watcher.on('add', arrival).on('change', arrival);
+  watcher.on('ready', () => {
+    ready = true;
+  });
+  watcher.on('error', (cause) => {
+    say({ kind: 'failed', problem: cause instanceof Error ? cause.message : String(cause) });
+  });
+  return await new Promise((resolve) => {
+    const timer = every(() => {
+      const residentBytes = process.memoryUsage.rss();
+      say({ kind: 'alive', ready, residentBytes });
+      if (residentBytes > MOST_BYTES) end(EXIT_TOO_LARGE);
+    }, HEARTBEAT_MS);
+    const end = (status: number) => {
+      clearInterval(timer);
+      void watcher.close();
+      resolve(status);
+      // A watch on a hung mount may keep the process from ending by itself.
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 1_000).unref();
+    };
+    process.stdin.resume();
+    process.stdin.once('end', () => end(0));
+  });
+}
+
+function say(report: WitnessReport): void {
+  process.stdout.write(`${JSON.stringify(report)}\n`);
+}

@@ -1,0 +1,80 @@
+import type { IVpc } from 'aws-cdk-lib/aws-ec2';
+import type { IKey } from 'aws-cdk-lib/aws-kms';
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+import type { IHostedZone } from 'aws-cdk-lib/aws-route53';
+import type { IBucket } from 'aws-cdk-lib/aws-s3';
+import type { ITopic } from 'aws-cdk-lib/aws-sns';
+
+/** An Elastic IP that exists already, such as one that partners have in their firewalls. */
+export interface ExistingElasticIp {
+  /** `eipalloc-…` */
+  readonly allocationId: string;
+  /** Its IPv4 address, for the DNS record and the stack's output. */
+  readonly address: string;
+}
+
+/** Everything but `rpm` has a default that suits one small service. */
+export interface S3FilesSftpProps {
+  /** Path of the agent's package, as `npm run rpm` leaves it in dist/rpm/. */
+  readonly rpm: string;
+  /** @default a VPC of its own with a public subnet in two zones, no NAT gateway and an S3 gateway endpoint */
+  readonly vpc?: IVpc;
+  /**
+   * A bucket that exists already. One made in the same app gets the lifecycle rules; one from elsewhere is
+   * checked while deploying, and the deployment fails where versioning or a rule is missing.
+   * @default a versioned, private bucket that outlives the stack
+   */
+  readonly bucket?: IBucket;
+  /** The part of the bucket that partners see, ending in "/". Changing it replaces the file system. @default '' (all) */
+  readonly prefix?: string;
+  /** @default a new Elastic IP */
+  readonly elasticIp?: ExistingElasticIp;
+  /** Where to put the DNS record; needs `hostName`. @default no record */
+  readonly hostedZone?: IHostedZone;
+  /** The name partners connect to, such as "sftp.example.com"; needs `hostedZone`. */
+  readonly hostName?: string;
+  /** Encrypts the bucket, the file system and the host keys' secret. @default keys that AWS owns and manages */
+  readonly kmsKey?: IKey;
+  /** An arm64 type with at least 2 GiB of memory. @default 't4g.small' */
+  readonly instanceType?: string;
+  /** IPv4 networks that may reach port 22. @default ['0.0.0.0/0']: partners come from anywhere */
+  readonly allowedCidrs?: readonly string[];
+  /** Who hears the alarms. @default a topic of the stack's own; subscribe to it */
+  readonly alarmTopic?: ITopic;
+  /** Subscribed to the stack's own topic; not together with `alarmTopic`. */
+  readonly alarmEmail?: string;
+  /** How long CloudWatch Logs keeps the lines. @default 90 days */
+  readonly logRetention?: RetentionDays;
+  /** How long S3 keeps what partners overwrote or deleted, in days. @default 30 */
+  readonly noncurrentDays?: number;
+  /** Every secret whose name begins with this is a user, or a bundle of users. @default 's3files-sftp/users/' */
+  readonly usersPrefix?: string;
+  /** Made for each user whose secret names none; sessions start in the first. @default ['upload'] */
+  readonly directories?: readonly string[];
+  /** Lets `s3files-sftp purge` delete object versions for good. @default false */
+  readonly purge?: boolean;
+  /** When the host is replaced by one with the newest Amazon Linux, as EventBridge Scheduler's cron, in UTC. @default 'cron(0 3 ? * SUN *)' */
+  readonly patchSchedule?: string;
+  /** Pins one AMI (`ami-…`), and with it the release of every package; no scheduled patching then. @default the newest Amazon Linux 2023 at each launch */
+  readonly amiId?: string;
+  /** What alarms' runbook links begin with. @default 'docs/runbook.md' */
+  readonly runbookUrl?: string;
+}
+
+/** Defaults that don't need other resources. */
+export const DEFAULTS = {
+  prefix: '',
+  /** 2 vCPU and 2 GiB for $12.26 a month; 24 CPU credits an hour. */
+  instanceType: 't4g.small',
+  allowedCidrs: ['0.0.0.0/0'],
+  logRetention: 90,
+  noncurrentDays: 30,
+  usersPrefix: 's3files-sftp/users/',
+  directories: ['upload'],
+  purge: false,
+  /** Sunday 03:00 UTC: partners' quietest hour in most places. */
+  patchSchedule: 'cron(0 3 ? * SUN *)',
+  runbookUrl: 'docs/runbook.md',
+} as const satisfies Partial<S3FilesSftpProps>;
+
+export type ResolvedProps = S3FilesSftpProps & Required<Pick<S3FilesSftpProps, keyof typeof DEFAULTS>>;

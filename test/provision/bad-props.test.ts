@@ -1,0 +1,120 @@
+import { Stack } from 'aws-cdk-lib';
+import { IpAddresses, type IVpc, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { describe, expect, it } from 'vitest';
+import { readContext, rpmPath } from '../../provision/context.ts';
+import { DEFAULTS, type S3FilesSftpProps } from '../../provision/props.ts';
+import { PropsError, resolveProps } from '../../provision/validate.ts';
+import { RPM } from './synthesized.ts';
+
+const stack = new Stack();
+const zone = HostedZone.fromHostedZoneAttributes(stack, 'Zone', {
+  hostedZoneId: 'Z1',
+  zoneName: 'example.com',
+});
+const topic = Topic.fromTopicArn(stack, 'Topic', 'arn:aws:sns:eu-central-1:123456789012:ops');
+const privateVpc: unknown = new Vpc(stack, 'Vpc', {
+  ipAddresses: IpAddresses.cidr('10.0.0.0/24'),
+  natGateways: 0,
+  subnetConfiguration: [{ name: 'private', subnetType: SubnetType.PRIVATE_ISOLATED }],
+});
+
+function refusal(act: () => unknown): PropsError {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof PropsError) return error;
+    throw error;
+  }
+  throw new Error('was accepted');
+}
+
+/** Each: the props, then the prop that is named, then part of the fix. */
+const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string]> = [
+  [{ rpm: '/nowhere/agent.rpm' }, 'rpm', 'npm run rpm'],
+  [{ vpc: privateVpc as IVpc }, 'vpc', 'public subnet'],
+  [{ bucket: new Bucket(stack, 'Plain') as IBucket }, 'bucket', 'versioned: true'],
+  [{ prefix: 'in' }, 'prefix', 'end with "/"'],
+  [{ prefix: '/in/' }, 'prefix', 'not begin'],
+  [{ elasticIp: { allocationId: 'eip-1', address: '203.0.113.5' } }, 'elasticIp.allocationId', 'eipalloc-'],
+  [{ elasticIp: { allocationId: 'eipalloc-0a', address: 'sftp.example.com' } }, 'elasticIp.address', 'IPv4'],
+  [{ hostedZone: zone }, 'hostedZone', 'hostName'],
+  [{ hostName: 'sftp.example.com' }, 'hostName', 'hostedZone'],
+  [{ hostedZone: zone, hostName: 'sftp.example.org' }, 'hostName', 'example.com'],
+  [{ hostedZone: zone, hostName: 'sftpexample.com' }, 'hostName', 'example.com'],
+  [{ instanceType: 'small' }, 'instanceType', 't4g.small'],
+  [{ instanceType: 't3.small' }, 'instanceType', 'Graviton'],
+  [{ instanceType: 't4g.micro' }, 'instanceType', '2 GiB'],
+  [{ allowedCidrs: [] }, 'allowedCidrs', 'nobody'],
+  [{ allowedCidrs: ['203.0.113.0'] }, 'allowedCidrs', '203.0.113.0/24'],
+  [{ allowedCidrs: ['203.0.113.0/33'] }, 'allowedCidrs', 'IPv4 network'],
+  [{ allowedCidrs: ['2001:db8::/32'] }, 'allowedCidrs', 'IPv4'],
+  [
+    { allowedCidrs: Array.from({ length: 51 }, (_, at) => `203.0.113.${at}/32`) },
+    'allowedCidrs',
+    'at most 50',
+  ],
+  [{ alarmEmail: 'ops' }, 'alarmEmail', 'ops@example.com'],
+  [{ alarmEmail: 'ops@example.com', alarmTopic: topic }, 'alarmEmail', 'alarmTopic'],
+  [{ logRetention: 42 as never }, 'logRetention', '90'],
+  [{ noncurrentDays: 0 }, 'noncurrentDays', '1 to 3650'],
+  [{ noncurrentDays: 1.5 }, 'noncurrentDays', 'whole number'],
+  [{ usersPrefix: 'users' }, 'usersPrefix', '"/"'],
+  [{ usersPrefix: 'sftp users/' }, 'usersPrefix', 'beginning of a secret’s name'],
+  [{ directories: [] }, 'directories', 'at least one'],
+  [{ directories: ['../etc'] }, 'directories', 'directory name'],
+  [{ directories: ['dev'] }, 'directories', 'dev'],
+  [{ patchSchedule: '0 3 * * *' }, 'patchSchedule', 'cron(0 3 ? * SUN *)'],
+  [{ amiId: 'al2023' }, 'amiId', 'ami-'],
+];
+
+describe('props', () => {
+  it.each(REFUSED)('refuses %j', (props, prop, fix) => {
+    const error = refusal(() => resolveProps({ rpm: RPM, ...props }));
+    expect(error.faults).toHaveLength(1);
+    expect(error.faults[0]?.prop).toBe(prop);
+    expect(error.faults[0]?.fix).toContain(fix);
+    expect(error.message).toContain(prop);
+  });
+
+  it('names every fault at once, each with its value', () => {
+    const error = refusal(() => resolveProps({ rpm: RPM, prefix: 'in', noncurrentDays: -1, amiId: 'x' }));
+    expect(error.message.split('\n')).toHaveLength(3);
+    expect(error.message).toContain('noncurrentDays (-1): must be');
+  });
+
+  it('takes defaults for what is left out or undefined', () => {
+    const given = { rpm: RPM, directories: undefined } as unknown as S3FilesSftpProps;
+    expect(resolveProps(given)).toMatchObject(DEFAULTS);
+  });
+});
+
+describe('context', () => {
+  it('takes our settings and leaves the CDK’s own alone', () => {
+    const all = {
+      '@aws-cdk/core:newStyle': true,
+      'aws:cdk:enable-asset-metadata': true,
+      prefix: '',
+      purge: true,
+    };
+    expect(readContext(all)).toEqual({ prefix: '', purge: 'true' });
+  });
+
+  it.each([
+    [{ instanceTyp: 't4g.small' }, '-c instanceTyp', 'instanceType'],
+    [{ vpcId: '' }, '-c vpcId', 'leave it out'],
+    [{ purge: 'yes' }, '-c purge', 'true or false'],
+    [{ eipAllocationId: 'eipalloc-0a' }, '-c eipAllocationId', 'eipAddress'],
+    [{ hostedZoneId: 'Z1' }, '-c hostedZoneId', 'zoneName'],
+  ])('refuses %j', (context, prop, fix) => {
+    const { faults } = refusal(() => readContext(context));
+    expect(faults.map((fault) => fault.prop)).toEqual([prop]);
+    expect(faults[0]?.fix).toContain(fix);
+  });
+
+  it('says how to build the package where there is none', () => {
+    expect(refusal(() => rpmPath(undefined, '/nowhere')).message).toContain('npm run rpm');
+  });
+});

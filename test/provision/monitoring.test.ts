@@ -1,0 +1,248 @@
+import { readFileSync } from 'node:fs';
+import { Match } from 'aws-cdk-lib/assertions';
+import { Topic } from 'aws-cdk-lib/aws-sns';
+import { describe, expect, it } from 'vitest';
+import { createLog } from '../../agent/log.ts';
+import { METRIC_NAMESPACE, METRICS } from '../../agent/metrics/catalogue.ts';
+import { activityLine, deliveredLine, partialLine, wholeLine } from '../../agent/uploads/log-lines.ts';
+import type { LogLine, Outstanding, Upload } from '../../agent/uploads/state.ts';
+import { cpuAlarm } from '../../provision/alarm-table.ts';
+import { insightsQuery, LOG_TABLES } from '../../provision/log-queries.ts';
+import { evaluate, templateOf } from './synthesized.ts';
+
+const template = templateOf();
+const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(
+  ({ Properties }) => Properties,
+);
+const runbook = readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8');
+const anchors = new Set(
+  [...runbook.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  ),
+);
+
+describe('the alarms', () => {
+  it('are ten, each on one standard-resolution metric, which is what is free', () => {
+    expect(alarms).toHaveLength(10);
+    for (const alarm of alarms) {
+      expect(alarm.Metrics).toBeUndefined();
+      expect(alarm.Period).toBeGreaterThanOrEqual(60);
+    }
+  });
+
+  it('name only metrics that the agent publishes, without dimensions', () => {
+    const ours = alarms.filter(({ Namespace }) => Namespace === METRIC_NAMESPACE);
+    expect(ours.length).toBe(6);
+    for (const { MetricName, Dimensions } of ours) {
+      expect(Object.keys(METRICS)).toContain(MetricName);
+      expect(Dimensions).toBeUndefined();
+    }
+  });
+
+  it('watch S3 Files by file system, and EC2 by the group, which outlives its hosts', () => {
+    const dimension = (namespace: string) =>
+      new Set(
+        alarms
+          .filter(({ Namespace }) => Namespace === namespace)
+          .flatMap(({ Dimensions }) => Dimensions[0].Name),
+      );
+    expect(dimension('AWS/S3/Files')).toEqual(new Set(['FileSystemId']));
+    expect(dimension('AWS/EC2')).toEqual(new Set(['AutoScalingGroupName']));
+  });
+
+  it('take silence for a fault in the heartbeat, and only there', () => {
+    const silent = alarms.filter(({ TreatMissingData }) => TreatMissingData === 'breaching');
+    expect(silent.map(({ MetricName, Statistic }) => [MetricName, Statistic])).toEqual([
+      ['MountHealthy', 'SampleCount'],
+    ]);
+  });
+
+  it('see one unhealthy host among several', () => {
+    template.hasResourceProperties('AWS::CloudWatch::Alarm', {
+      MetricName: 'MountHealthy',
+      Statistic: 'Minimum',
+      Threshold: 1,
+      ComparisonOperator: 'LessThanThreshold',
+    });
+  });
+
+  it('each lead to a page of the runbook that exists and says the three things', () => {
+    for (const { AlarmDescription } of alarms) {
+      const anchor: string = AlarmDescription.match(/docs\/runbook\.md#(\S+)$/)?.[1] ?? 'none';
+      expect(anchors).toContain(anchor);
+      const page = runbook
+        .split(/^## /m)
+        .find((text) => text.toLowerCase().replaceAll(' ', '-').startsWith(anchor));
+      for (const part of ['**What it means.**', '**Confirm.**', '**Do.**'])
+        expect(page, anchor).toContain(part);
+    }
+  });
+
+  it('are heard: raised and cleared at one topic, given or made, that refuses plain HTTP', () => {
+    for (const alarm of alarms) expect(alarm.OKActions).toEqual(alarm.AlarmActions);
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({ Effect: 'Deny', Condition: { Bool: { 'aws:SecureTransport': 'false' } } }),
+        ]),
+      },
+    });
+    const given = templateOf((stack) => ({
+      alarmTopic: Topic.fromTopicArn(stack, 'Ops', 'arn:aws:sns:eu-central-1:123456789012:ops'),
+    }));
+    given.resourceCountIs('AWS::SNS::Topic', 0);
+    given.allResourcesProperties('AWS::CloudWatch::Alarm', {
+      AlarmActions: ['arn:aws:sns:eu-central-1:123456789012:ops'],
+    });
+    templateOf(() => ({ alarmEmail: 'ops@example.com' })).hasResourceProperties('AWS::SNS::Subscription', {
+      Protocol: 'email',
+      Endpoint: 'ops@example.com',
+    });
+  });
+
+  it('measure CPU by what is borrowed on T types, and by use on the others', () => {
+    expect(cpuAlarm('t4g.small')).toMatchObject({
+      threshold: 288,
+      source: { name: 'CPUSurplusCreditBalance' },
+    });
+    expect(cpuAlarm('t4g.large').threshold).toBe(432);
+    expect(cpuAlarm('m7g.medium')).toMatchObject({ threshold: 90, source: { name: 'CPUUtilization' } });
+  });
+});
+
+describe('the dashboard', () => {
+  const [dashboard] = Object.values(template.findResources('AWS::CloudWatch::Dashboard'));
+  const { widgets } = JSON.parse(evaluate(dashboard?.Properties.DashboardBody));
+  type Widget = {
+    type: string;
+    y: number;
+    properties: { markdown?: string; metrics?: [string, string][]; query?: string };
+  };
+  const inOrder: Widget[] = widgets;
+
+  it('shows health first, then uploads, delivery, host, and partners', () => {
+    const headings = inOrder
+      .filter(({ type }) => type === 'text')
+      .toSorted((a, b) => a.y - b.y)
+      .map(({ properties }) => properties.markdown?.match(/^# (\w+)/)?.[1]);
+    expect(headings).toEqual(['Health', 'Uploads', 'Delivery', 'Host', 'Partners']);
+    expect(Math.min(...inOrder.filter(({ type }) => type === 'alarm').map(({ y }) => y))).toBeLessThan(2);
+  });
+
+  it('shows all ten metrics, and few enough to be free', () => {
+    const metrics = inOrder.flatMap(({ properties }) => properties.metrics ?? []);
+    const ours = metrics.filter(([namespace]) => namespace === METRIC_NAMESPACE).map(([, name]) => name);
+    expect(new Set(ours)).toEqual(new Set(Object.keys(METRICS)));
+    expect(metrics.length).toBeLessThan(50);
+  });
+
+  it('asks every table of one of the two log groups', () => {
+    const groups = Object.keys(template.findResources('AWS::Logs::LogGroup'));
+    const queries = inOrder
+      .filter(({ type }) => type === 'log')
+      .map(({ properties }) => properties.query ?? '');
+    expect(queries).toHaveLength(LOG_TABLES.length);
+    for (const query of queries) {
+      expect(groups).toContain(query.match(/^SOURCE '<(\w+)>'/)?.[1]);
+    }
+  });
+});
+
+describe('the log tables', () => {
+  const upload: Upload = {
+    id: 'c1.close',
+    session: 's1',
+    user: 'acme',
+    address: '203.0.113.9',
+    // A name that tries to pass for somebody else's upload.
+    path: '/upload/a","user":"bravo","activity-type":"AUTH_FAILURE',
+    uploadedAs: null,
+    bytes: 1234,
+    size: 1234,
+    cut: false,
+    closedAt: 0,
+  };
+  const written = ({ level, message, fields }: LogLine) => {
+    let line = '';
+    createLog('info', { write: (text) => (line = text.trim()) })[level](fields, message);
+    return line;
+  };
+  /** As the agent writes it, and as the shipper files it: inside JSON of its own. */
+  const forms = (line: LogLine) => [
+    written(line),
+    JSON.stringify({ body: { MESSAGE: written(line), _PID: '7' } }),
+  ];
+  /** What a query's patterns take out of a line; JavaScript's engine agrees with Insights on these. */
+  const taken = (title: string, message: string): Record<string, string> => {
+    const table = LOG_TABLES.find((each) => each.title === title);
+    if (!table) throw new Error(title);
+    return Object.assign(
+      {},
+      ...insightsQuery(table).map((part) => {
+        const source = part.match(/^parse @message \/(.*)\/$/)?.[1];
+        return source === undefined ? {} : new RegExp(source).exec(message)?.groups;
+      }),
+    );
+  };
+
+  it('find partner, kind and size in an upload’s line', () => {
+    for (const message of forms(wholeLine(upload))) {
+      expect(taken('Uploads per partner', message)).toEqual({ kind: 'CLOSE', partner: 'acme', size: '1234' });
+    }
+  });
+
+  it('find partner and reason in a broken upload’s line', () => {
+    for (const message of forms(partialLine(upload, 'interrupted'))) {
+      const found = taken('Uploads that broke off, per partner', message);
+      expect(found).toEqual({ kind: 'PARTIAL_CLOSE', partner: 'acme', cause: 'interrupted' });
+    }
+  });
+
+  it('find refused names in a login’s line', () => {
+    const fields = { user: 'root', 'source-ip': '198.51.100.1' };
+    const line = activityLine({
+      id: 'c2',
+      at: 0,
+      type: 'AUTH_FAILURE',
+      message: 'authentication failed',
+      actor: null,
+      fields,
+    });
+    for (const message of forms(line)) {
+      expect(taken('Refused logins per user name and address', message)).toEqual({
+        kind: 'AUTH_FAILURE',
+        partner: 'root',
+        source: '198.51.100.1',
+      });
+    }
+  });
+
+  it('find partner and seconds in a receipt', () => {
+    const item = { id: 'c1.close', session: 's1', user: 'acme', path: '/upload/a' } as Outstanding;
+    const found = { versionId: 'v', etag: 'e', bytes: 1234 };
+    const verdict = { kind: 'delivered', late: false, lagSeconds: 71, found } as Parameters<
+      typeof deliveredLine
+    >[1];
+    const line = deliveredLine(item, verdict, { bucket: 'b', key: 'acme/upload/a', exportError: null });
+    for (const message of forms(line)) {
+      expect(taken('Deliveries per partner (seconds until in the bucket)', message)).toMatchObject({
+        event: 'c1.close.receipt',
+        partner: 'acme',
+        lag: '71',
+      });
+    }
+  });
+
+  it('find severity and text in any line', () => {
+    const line: LogLine = { level: 'error', message: 'upload undelivered', fields: {} };
+    for (const message of forms(line)) {
+      expect(taken('Warnings and errors of the agent', message)).toEqual({
+        severity: 'error',
+        message: 'upload undelivered',
+      });
+    }
+  });
+});

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { costTables } from '../../provision/cost-table.ts';
+import {
+  breakEvenGb,
+  monthlyCost,
+  PRICES,
+  sumOf,
+  transferFamilyCost,
+  type Usage,
+} from '../../provision/price.ts';
+
+const usage = (uploadedGb: number, files = uploadedGb * 100): Usage => ({
+  uploadedGb,
+  files,
+  userSecrets: 1,
+});
+
+describe('the price table', () => {
+  it('is dated', () => {
+    expect(Date.parse(PRICES.asOf)).not.toBeNaN();
+  });
+
+  it('puts instance, disk and address at about $17 a month', () => {
+    const fixed = monthlyCost(usage(0)).slice(0, 3);
+    expect(fixed.map(({ dollars }) => dollars.toFixed(2))).toEqual(['12.26', '3.65', '0.64']);
+    expect(sumOf(monthlyCost(usage(0)))).toBeLessThan(18);
+  });
+
+  it('adds ten cents for each GB: writing, bringing to the bucket, a day of fast storage', () => {
+    const perGb = sumOf(monthlyCost(usage(1000, 0))) - sumOf(monthlyCost(usage(0)));
+    expect(perGb / 1000).toBeCloseTo(0.06 + 0.03 + 0.3 / (365 / 12), 6);
+  });
+
+  it('breaks even where both bills are the same', () => {
+    const gb = breakEvenGb(0.01);
+    expect(sumOf(monthlyCost(usage(gb)))).toBeCloseTo(sumOf(transferFamilyCost(usage(gb))), 6);
+    expect(sumOf(monthlyCost(usage(gb / 2)))).toBeLessThan(sumOf(transferFamilyCost(usage(gb / 2))));
+  });
+});
+
+describe('docs/cost.md', () => {
+  it('shows what the table adds up to today', () => {
+    const page = readFileSync(new URL('../../docs/cost.md', import.meta.url), 'utf8');
+    expect(page.split('<!-- tables -->\n')[1]?.split('\n<!-- /tables -->')[0]).toBe(costTables());
+  });
+});

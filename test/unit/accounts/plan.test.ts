@@ -1,0 +1,394 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Actual, ActualAccount, KeyFile } from '../../../agent/accounts/actual.ts';
+import { resolveDesired } from '../../../agent/accounts/desired.ts';
+import type { LedgerUser } from '../../../agent/accounts/ledger-user.ts';
+import { liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
+import { type Plan, planAccounts } from '../../../agent/accounts/plan.ts';
+import type { SecretDocument, SecretEntry } from '../../../agent/accounts/secret-document.ts';
+import type { Step } from '../../../agent/accounts/step.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+const LIMITS = {
+  uidMin: 200_000,
+  uidMax: 299_999,
+  directories: ['upload'],
+  maxRemovals: 3,
+  maxRemovalsPercent: 10,
+};
+
+interface Host {
+  readonly ledger: Map<string, LedgerUser>;
+  readonly accounts: Map<string, ActualAccount>;
+  readonly groups: Map<string, number>;
+  readonly keyFiles: Map<string, KeyFile>;
+}
+
+interface Secrets {
+  readonly documents: Map<string, SecretDocument>;
+  readonly gone: Set<string>;
+}
+
+const account = (uid: number, more: Partial<ActualAccount> = {}): ActualAccount => ({
+  uid,
+  gid: uid,
+  gecos: 's3files-sftp partner',
+  home: '/',
+  shell: '/sbin/nologin',
+  groups: ['s3files-sftp'],
+  password: 'keys-only',
+  hasExpiry: false,
+  ...more,
+});
+const STRANGER = account(1000, {
+  gecos: 'Operator',
+  home: '/home/op',
+  shell: '/bin/bash',
+  groups: ['wheel'],
+});
+
+function emptyHost(): Host {
+  return {
+    ledger: new Map(),
+    accounts: new Map([['op', STRANGER]]),
+    groups: new Map([
+      ['op', 1000],
+      ['team', 1001],
+      ['s3files-sftp', 990],
+    ]),
+    keyFiles: new Map(),
+  };
+}
+
+function actualOf({ accounts, groups, keyFiles }: Host): Actual {
+  const uids = new Map([...accounts].map(([name, { uid }]) => [uid, name]));
+  return { accounts, groups, keyFiles, uids, gids: new Map([...groups].map(([name, gid]) => [gid, name])) };
+}
+
+function planOn(host: Host, secrets: Secrets, options: { approved?: string; now?: number } = {}): Plan {
+  const desired = resolveDesired({ ...secrets, ledger: host.ledger, prefix: 'p/' });
+  const { approved = null, now = NOW } = options;
+  return planAccounts({
+    desired,
+    ledger: host.ledger,
+    actual: actualOf(host),
+    now,
+    mountServing: true,
+    audit: false,
+    limits: LIMITS,
+    approved,
+  });
+}
+
+/** What each step does to a host that obeys: a model of the executors. */
+function applyTo(host: Host, step: Step, now: number): void {
+  const { user } = step;
+  const known = host.ledger.get(user);
+  const before = host.accounts.get(user);
+  switch (step.do) {
+    case 'record':
+      host.ledger.set(user, step.entry);
+      break;
+    case 'remove-keys':
+      host.keyFiles.delete(user);
+      break;
+    case 'write-keys':
+      host.keyFiles.set(user, { content: step.content, uid: 0, gid: step.gid, mode: 0o640 });
+      break;
+    case 'end-sessions':
+      if (known) host.ledger.set(user, { ...known, ending: [] });
+      break;
+    case 'set-password':
+      if (before) host.accounts.set(user, { ...before, password: step.locked ? 'locked' : 'keys-only' });
+      break;
+    case 'repair-account':
+      host.accounts.set(user, account(step.uid, { password: before?.password ?? 'locked' }));
+      break;
+    case 'create-account':
+      if (!before) host.accounts.set(user, account(step.uid, { password: 'locked' }));
+      host.groups.set(user, step.uid);
+      break;
+    case 'prepare-mount': {
+      if (known) host.ledger.set(user, { ...known, chroot: true });
+      if (known || step.newcomer === null) break;
+      const used = new Set([...host.ledger.values()].map(({ uid }) => uid));
+      let uid = step.uid ?? LIMITS.uidMin;
+      while (step.uid === null && used.has(uid)) uid += 1;
+      const partner = step.newcomer;
+      const live = liveKeys(partner, now).map(({ fingerprint }) => fingerprint);
+      host.ledger.set(user, {
+        name: user,
+        uid,
+        secret: partner.secret,
+        partner,
+        removed: false,
+        live,
+        ending: [],
+        chroot: true,
+      });
+    }
+  }
+}
+
+/** Plans and applies until nothing is left; every step on the way is returned. */
+function converge(
+  host: Host,
+  secrets: Secrets,
+  options: { approved?: string; now?: number } = {},
+): { steps: Step[]; plan: Plan } {
+  const steps: Step[] = [];
+  for (let round = 0; round < 10; round += 1) {
+    const plan = planOn(host, secrets, options);
+    if (plan.steps.length === 0) return { steps, plan };
+    for (const step of plan.steps) applyTo(host, step, options.now ?? NOW);
+    steps.push(...plan.steps);
+  }
+  throw new Error(`no end: ${JSON.stringify(planOn(host, secrets, options).steps)}`);
+}
+
+const keyOf = (id: number, expires: number | null = null): PartnerKey => ({
+  type: 'ssh-ed25519',
+  base64: `AAAA${id}`,
+  fingerprint: `SHA256:${id}`,
+  expires,
+  from: null,
+});
+const partnerOf = (name: string, secret: string, more: Partial<Partner> = {}): Partner => ({
+  name,
+  secret,
+  uid: null,
+  enabled: true,
+  expires: null,
+  networks: null,
+  directories: null,
+  keys: [keyOf(1)],
+  ...more,
+});
+const documentOf = (secret: string, entries: SecretEntry[], whole = true): [string, SecretDocument] => [
+  secret,
+  { secret, versionId: 'v', form: 'bundle', entries, whole, problems: [], notes: [] },
+];
+const entryOf = (partner: Partner): SecretEntry => ({
+  user: partner.name,
+  partner,
+  problems: [],
+  refused: 0,
+});
+const secretsOf = (...partners: Partner[]): Secrets => {
+  const names = [...new Set(partners.map(({ secret }) => secret))];
+  const documents = names.map((secret) =>
+    documentOf(secret, partners.filter((each) => each.secret === secret).map(entryOf)),
+  );
+  return { documents: new Map(documents), gone: new Set() };
+};
+
+describe('a plan', () => {
+  it('opens a login last: claim and chroot, account, password, then keys', () => {
+    const { steps } = converge(emptyHost(), secretsOf(partnerOf('alice', 'p/a')));
+    expect(steps.map((step) => step.do)).toEqual([
+      'prepare-mount',
+      'create-account',
+      'set-password',
+      'write-keys',
+    ]);
+  });
+
+  it('ends sessions only when the key is out of the file, and keeps that in mind until it is done', () => {
+    const host = emptyHost();
+    converge(host, secretsOf(partnerOf('alice', 'p/a', { keys: [keyOf(1), keyOf(2)] })));
+    const { steps } = converge(host, secretsOf(partnerOf('alice', 'p/a', { keys: [keyOf(2)] })));
+    expect(steps.map((step) => step.do)).toEqual(['record', 'write-keys', 'end-sessions']);
+    expect(steps.at(-1)).toMatchObject({ fingerprints: ['SHA256:1'] });
+  });
+
+  it('ends every session of a user who expires, and reopens when the clock turns out to have been wrong', () => {
+    const host = emptyHost();
+    const secrets = secretsOf(partnerOf('alice', 'p/a', { expires: NOW + 1000 }), partnerOf('bob', 'p/b'));
+    converge(host, secrets);
+    const { steps } = converge(host, secrets, { now: NOW + 1000 });
+    expect(steps).toContainEqual({ do: 'end-sessions', user: 'alice', fingerprints: null });
+    expect(host.keyFiles.has('alice')).toBe(false);
+    expect(converge(host, secrets).plan.active).toBe(2);
+  });
+
+  it('gives a name that two secrets claim to the account that exists, else to nobody', () => {
+    const host = emptyHost();
+    const both = secretsOf(partnerOf('alice', 'p/a'), partnerOf('alice', 'p/b', { keys: [keyOf(9)] }));
+    expect(converge(host, both).plan.problems).toMatchObject([{ user: 'alice' }]);
+    expect(host.ledger.size).toBe(0);
+    converge(host, secretsOf(partnerOf('alice', 'p/b')));
+    converge(host, both);
+    expect(host.ledger.get('alice')?.live).toEqual(['SHA256:9']);
+  });
+
+  it('lets a user move to another secret once its own is gone, in one step and without a removal', () => {
+    const host = emptyHost();
+    converge(host, secretsOf(partnerOf('alice', 'p/a')));
+    const moved = secretsOf(partnerOf('alice', 'p/b', { keys: [keyOf(1), keyOf(2)] }));
+    expect(converge(host, moved).plan.problems).toMatchObject([
+      { problem: expect.stringContaining('still belongs to p/a') },
+    ]);
+    moved.gone.add('p/a');
+    converge(host, moved);
+    expect(host.ledger.get('alice')).toMatchObject({ secret: 'p/b', live: ['SHA256:1', 'SHA256:2'] });
+  });
+
+  it('keeps the uid that a name is bound to, and says what the secret got wrong', () => {
+    const host = emptyHost();
+    converge(host, secretsOf(partnerOf('alice', 'p/a', { uid: 210_000 })));
+    const { plan } = converge(host, secretsOf(partnerOf('alice', 'p/a', { uid: 210_001 })));
+    expect(host.accounts.get('alice')?.uid).toBe(210_000);
+    expect(plan.problems).toMatchObject([{ user: 'alice', hint: expect.stringContaining('210000') }]);
+  });
+
+  it.each([
+    [1000, 'outside of'],
+    [0, 'outside of'],
+    [300_000, 'outside of'],
+    [210_000, 'belongs to alice'],
+  ])('refuses uid %i to a new user', (uid, problem) => {
+    const host = emptyHost();
+    const alice = partnerOf('alice', 'p/a', { uid: 210_000 });
+    converge(host, secretsOf(alice));
+    const { plan } = converge(host, secretsOf(alice, partnerOf('mallory', 'p/m', { uid })));
+    expect(plan.problems).toMatchObject([{ user: 'mallory', problem: expect.stringContaining(problem) }]);
+    expect(host.ledger.has('mallory')).toBe(false);
+  });
+});
+
+describe('removals', () => {
+  const names = Array.from({ length: 40 }, (_, index) => `user${index}`);
+  const bundle = (from: number) => secretsOf(...names.slice(from).map((name) => partnerOf(name, 'p/bundle')));
+  it.each([
+    [4, false],
+    [5, true],
+    [40, true],
+  ])('%i of 40 are held: %s', (count, held) => {
+    const host = emptyHost();
+    converge(host, bundle(0));
+    const smaller = bundle(count);
+    smaller.documents.set(
+      ...documentOf(
+        'p/bundle',
+        names.slice(count).map((name) => entryOf(partnerOf(name, 'p/bundle'))),
+      ),
+    );
+    const { plan } = converge(host, smaller);
+    expect(plan.held !== null).toBe(held);
+    expect(plan.active).toBe(held ? 40 : 40 - count);
+    const hash = plan.held?.hash;
+    if (hash !== undefined) expect(converge(host, smaller, { approved: hash }).plan.active).toBe(40 - count);
+  });
+
+  it('of nobody follow from a secret that is not there or was read in part', () => {
+    const host = emptyHost();
+    converge(host, secretsOf(partnerOf('alice', 'p/a'), partnerOf('bob', 'p/b')));
+    const nothing: Secrets = { documents: new Map(), gone: new Set() };
+    expect(converge(host, nothing)).toMatchObject({ steps: [], plan: { active: 2 } });
+    const part: Secrets = { documents: new Map([documentOf('p/a', [], false)]), gone: new Set() };
+    expect(converge(host, part)).toMatchObject({ steps: [], plan: { active: 2 } });
+  });
+});
+
+describe('the planner, whatever happened to host and secrets', () => {
+  const NAMES = ['alice', 'bob', 'carol', 'dave', 'op', 'team'];
+  const key = fc.record({ id: fc.nat(4), expires: fc.constantFrom(null, NOW - 1, NOW + 1000) });
+  const partner = fc
+    .record({
+      name: fc.constantFrom(...NAMES),
+      secret: fc.constantFrom('p/1', 'p/2', 'p/3'),
+      uid: fc.constantFrom(null, 210_000, 210_001, 1000),
+      enabled: fc.boolean(),
+      expires: fc.constantFrom(null, NOW - 1, NOW + 1000),
+      keys: fc.uniqueArray(key, { maxLength: 3, selector: ({ id }) => id }),
+    })
+    .map(
+      ({ keys, ...rest }): Partner => ({
+        ...partnerOf(rest.name, rest.secret),
+        ...rest,
+        keys: keys.map(({ id, expires }) => keyOf(id, expires)),
+      }),
+    );
+  const secrets = fc
+    .record({
+      partners: fc.uniqueArray(partner, {
+        maxLength: 8,
+        selector: ({ name, secret }) => `${name} ${secret}`,
+      }),
+      gone: fc.subarray(['p/1', 'p/2', 'p/3']),
+      partial: fc.boolean(),
+    })
+    .map(({ partners, gone, partial }): Secrets => {
+      const { documents } = secretsOf(...partners.filter(({ secret }) => !gone.includes(secret)));
+      const whole = [...documents].map(([name, document]): [string, SecretDocument] => [
+        name,
+        { ...document, whole: !partial },
+      ]);
+      return { documents: new Map(whole), gone: new Set(gone) };
+    });
+  const drift = fc.array(
+    fc.record({
+      name: fc.constantFrom(...NAMES),
+      what: fc.constantFrom('shell', 'userdel', 'password', 'keys', 'no keys', 'group', 'uid'),
+    }),
+    { maxLength: 4 },
+  );
+  const isOps = (name: string) => name === 'op' || name === 'team';
+
+  function disturb(host: Host, changes: readonly { name: string; what: string }[]): void {
+    for (const { name, what } of changes) {
+      const at = host.accounts.get(name);
+      if (!at || isOps(name)) continue;
+      if (what === 'shell') host.accounts.set(name, { ...at, shell: '/bin/sh', groups: [] });
+      if (what === 'userdel') host.accounts.delete(name);
+      if (what === 'password') host.accounts.set(name, { ...at, password: 'other' });
+      if (what === 'keys') host.keyFiles.set(name, { content: 'x', uid: 0, gid: 0, mode: 0o666 });
+      if (what === 'no keys') host.keyFiles.delete(name);
+      if (what === 'group') host.groups.delete(name);
+      if (what === 'uid') host.accounts.set(name, { ...at, uid: 1000 });
+    }
+  }
+
+  it('converges, is idempotent, and touches nobody else’s account', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(secrets, drift), { minLength: 1, maxLength: 4 }), (history) => {
+        const host = emptyHost();
+        for (const [state, changes] of history) {
+          disturb(host, changes);
+          const { steps } = converge(host, state);
+          expect(planOn(host, state).steps).toEqual([]);
+          expect(steps.filter(({ user }) => isOps(user))).toEqual([]);
+          expect(host.accounts.get('op')).toBe(STRANGER);
+          const uids = [...host.ledger.values()].map(({ uid }) => uid);
+          expect(new Set(uids).size).toBe(uids.length);
+          for (const [user, file] of host.keyFiles) {
+            const entry = host.ledger.get(user);
+            expect(host.accounts.get(user)?.uid).toBe(entry?.uid);
+            expect(file.content?.match(/AAAA\d/g)).toHaveLength(entry?.live.length ?? 0);
+          }
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('takes nobody’s login on a listing that is not whole and holds nothing deleted', () => {
+    fc.assert(
+      fc.property(secrets, secrets, (first, second) => {
+        const host = emptyHost();
+        converge(host, first);
+        const named = new Set(
+          [...second.documents.values()].flatMap(({ entries }) => entries.map(({ user }) => user)),
+        );
+        const before = [...host.ledger.values()].filter(
+          ({ name, live }) => live.length > 0 && !named.has(name),
+        );
+        const part = new Map(
+          [...second.documents].map(([name, document]) => [name, { ...document, whole: false }]),
+        );
+        converge(host, { documents: part, gone: new Set() });
+        for (const entry of before) expect(host.ledger.get(entry.name)).toEqual(entry);
+      }),
+    );
+  });
+});

@@ -1,0 +1,184 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createSecretsSource } from '../../../agent/accounts/secrets.ts';
+
+/** Secrets Manager's wire protocol, as far as the agent speaks it: JSON 1.1, the action in X-Amz-Target. */
+interface Service {
+  secrets: Map<string, { version: string; text: string }>;
+  /** Secrets that were deleted (`forced`) or scheduled for it. */
+  deleted: Map<string, 'forced' | 'scheduled'>;
+  denied: Set<string>;
+  /** Answers this instead of what is asked for. */
+  fail: (action: string, body: Record<string, unknown>) => { status: number; type: string } | undefined;
+  calls: string[];
+}
+
+let service: Service;
+let server: Server;
+const names = (count: number) =>
+  Array.from({ length: count }, (_, index) => `p/user${String(index).padStart(5, '0')}`);
+
+function answer(action: string, body: Record<string, unknown>): unknown {
+  if (action === 'ListSecrets') {
+    const all = [...service.secrets.keys()].filter((name) => !service.deleted.has(name));
+    const from = Number(body.NextToken ?? 0);
+    const more = from + 100 < all.length;
+    return {
+      SecretList: all.slice(from, from + 100).map((Name) => ({ Name })),
+      ...(more && { NextToken: String(from + 100) }),
+    };
+  }
+  if (action === 'DescribeSecret') {
+    const name = String(body.SecretId);
+    if (service.deleted.get(name) === 'scheduled') return { Name: name, DeletedDate: 1_800_000_000 };
+    return service.secrets.has(name) && !service.deleted.has(name) ? { Name: name } : undefined;
+  }
+  const ids = body.SecretIdList as string[];
+  const errors = new Map(
+    ids.flatMap((id): [string, string][] => {
+      if (service.denied.has(id)) return [[id, 'AccessDeniedException']];
+      if (service.deleted.get(id) === 'scheduled') return [[id, 'InvalidRequestException']];
+      return service.deleted.has(id) || !service.secrets.has(id) ? [[id, 'ResourceNotFoundException']] : [];
+    }),
+  );
+  const SecretValues = ids
+    .filter((id) => !errors.has(id))
+    .map((Name) => ({
+      Name,
+      VersionId: service.secrets.get(Name)?.version,
+      SecretString: service.secrets.get(Name)?.text,
+    }));
+  return { SecretValues, Errors: [...errors].map(([SecretId, ErrorCode]) => ({ SecretId, ErrorCode })) };
+}
+
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    let text = '';
+    request.on('data', (chunk) => {
+      text += chunk;
+    });
+    request.on('end', () => {
+      const action = String(request.headers['x-amz-target']).split('.')[1] ?? '';
+      const body = JSON.parse(text) as Record<string, unknown>;
+      service.calls.push(action);
+      const failure = service.fail(action, body);
+      const result = failure ? undefined : answer(action, body);
+      response.setHeader('content-type', 'application/x-amz-json-1.1');
+      response.statusCode = failure?.status ?? (result === undefined ? 400 : 200);
+      response.end(
+        JSON.stringify(result ?? { __type: failure?.type ?? 'ResourceNotFoundException', message: 'no' }),
+      );
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test');
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  server.closeAllConnections();
+  server.close();
+});
+beforeEach(() => {
+  service = { secrets: new Map(), deleted: new Map(), denied: new Set(), fail: () => undefined, calls: [] };
+});
+
+const put = (list: string[], version = 'v1') => {
+  for (const name of list) service.secrets.set(name, { version, text: `{"of":"${name}"}` });
+};
+const knownOf = (list: string[]) => new Map(list.map((name) => [name, 'v1']));
+const source = (monotonicMs = () => 0) => createSecretsSource({ region: 'eu-central-1' }, { monotonicMs });
+const signal = AbortSignal.timeout(120_000);
+
+describe('reading secrets', () => {
+  it('discovers what begins with the prefix, and later hands over only what changed', async () => {
+    put([...names(25), 'other/p/user']);
+    const reader = source();
+    const first = await reader.read(new Map(), 'p/', signal);
+    expect(first.failure).toBeNull();
+    expect(first.readings.map(({ secret }) => secret).sort()).toEqual(names(25));
+    put(['p/user00003'], 'v2');
+    const second = await reader.read(knownOf(names(25)), 'p/', signal);
+    expect(second.readings.filter(({ state }) => state !== 'unchanged')).toEqual([
+      { secret: 'p/user00003', state: 'changed', versionId: 'v2', text: '{"of":"p/user00003"}' },
+    ]);
+    expect(service.calls).toEqual([
+      'ListSecrets',
+      ...Array(2).fill('BatchGetSecretValue'),
+      'ListSecrets',
+      ...Array(2).fill('BatchGetSecretValue'),
+    ]);
+  });
+
+  it('lists many pages every five minutes only, and polls what it knows each time', async () => {
+    put(names(250));
+    let clock = 0;
+    const reader = source(() => clock);
+    await reader.read(new Map(), 'p/', signal);
+    service.calls.length = 0;
+    clock = 299_999;
+    await reader.read(knownOf(names(250)), 'p/', signal);
+    expect(new Set(service.calls)).toEqual(new Set(['BatchGetSecretValue']));
+    expect(service.calls).toHaveLength(13);
+    clock = 300_000;
+    await reader.read(knownOf(names(250)), 'p/', signal);
+    expect(service.calls).toContain('ListSecrets');
+  });
+
+  it('calls a secret gone only on its own word', async () => {
+    put(names(4));
+    service.deleted.set('p/user00000', 'forced').set('p/user00001', 'scheduled');
+    service.denied.add('p/user00002');
+    const { readings, failure } = await source().read(knownOf([...names(4), 'p/never']), 'p/', signal);
+    expect(failure).toBeNull();
+    expect(Object.fromEntries(readings.map(({ secret, state }) => [secret, state]))).toEqual({
+      'p/user00000': 'gone',
+      'p/user00001': 'gone',
+      'p/user00002': 'unread',
+      'p/user00003': 'unchanged',
+      'p/never': 'gone',
+    });
+  });
+
+  it('calls nothing gone when the second question fails', async () => {
+    put(names(1));
+    service.deleted.set('p/user00000', 'forced');
+    service.fail = (action) =>
+      action === 'DescribeSecret' ? { status: 400, type: 'AccessDeniedException' } : undefined;
+    const { readings } = await source().read(knownOf(names(1)), 'p/', signal);
+    expect(readings).toMatchObject([{ state: 'unread' }]);
+  });
+
+  it('still reads what it knows when listing fails part of the way, and says so', async () => {
+    put(names(250));
+    service.fail = (action, { NextToken }) =>
+      action === 'ListSecrets' && NextToken === '200'
+        ? { status: 400, type: 'AccessDeniedException' }
+        : undefined;
+    const { readings, failure } = await source().read(knownOf(names(30)), 'p/', signal);
+    expect(failure?.message).toMatch(/^list secrets p\/\*/);
+    expect(readings.map(({ state }) => state)).toEqual(Array(30).fill('unchanged'));
+  });
+
+  it('gets over being throttled on a page', async () => {
+    put(names(250));
+    let throttled = 0;
+    service.fail = (action, { NextToken }) => {
+      if (action !== 'ListSecrets' || NextToken !== '100' || throttled === 2) return undefined;
+      throttled += 1;
+      return { status: 400, type: 'ThrottlingException' };
+    };
+    const { readings, failure } = await source().read(new Map(), 'p/', signal);
+    expect([failure, readings.length, throttled]).toEqual([null, 250, 2]);
+  }, 60_000);
+
+  it('reports an outage and nobody as gone', async () => {
+    put(names(50));
+    service.fail = () => ({ status: 400, type: 'UnrecognizedClientException' });
+    const { readings, failure } = await source().read(knownOf(names(50)), 'p/', signal);
+    expect(readings).toEqual([]);
+    expect(failure?.hint).toContain('role');
+  });
+});

@@ -1,0 +1,399 @@
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { exec } from '../../../agent/os/exec.ts';
+import { execOk } from '../../../agent/os/exec-ok.ts';
+import { ed25519Line, fingerprintOf } from './keys.ts';
+import { CAN_MAKE_ACCOUNTS, createWorld, type World } from './world.ts';
+
+let world: World;
+beforeEach(() => {
+  world = createWorld();
+});
+afterEach(() => world.close());
+
+const passwdLine = (user: string) =>
+  world
+    .etc('passwd')
+    .split('\n')
+    .find((line) => line.startsWith(`${user}:`));
+const shadowField = (user: string) =>
+  world
+    .etc('shadow')
+    .split('\n')
+    .find((line) => line.startsWith(`${user}:`))
+    ?.split(':')[1];
+const uidOf = (user: string) => Number(passwdLine(user)?.split(':')[2]);
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a new partner', () => {
+  it('becomes an account that can do nothing but log in with its key into its chroot', async () => {
+    const key = ed25519Line();
+    world.setSecret('alice', { publicKeys: [key], uid: 210_000 });
+    const sync = world.start();
+    const report = await world.poll(sync);
+
+    expect(report).toMatchObject({ active: 1, held: 0, problems: [], lastSuccessAt: world.now });
+    expect(passwdLine('alice')).toBe('alice:x:210000:210000:s3files-sftp partner:/:/sbin/nologin');
+    expect(world.etc('group')).toMatch(/^alice:x:210000:$/m);
+    expect(world.etc('group')).toMatch(/^s3files-sftp:x:\d+:alice$/m);
+    expect(shadowField('alice')).toBe('*');
+    expect(world.keyFile('alice')?.split('\n').slice(1)).toEqual([
+      `restrict ${key.split(' ').slice(0, 2).join(' ')}`,
+      '',
+    ]);
+    const file = statSync(join(world.directory, 'keys', 'alice'));
+    expect([file.uid, file.gid, file.mode & 0o7777]).toEqual([0, 210_000, 0o640]);
+    const chroot = statSync(join(world.mount, 'alice'));
+    expect([chroot.uid, chroot.gid, chroot.mode & 0o7777]).toEqual([0, 0, 0o755]);
+    const upload = statSync(join(world.mount, 'alice', 'upload'));
+    expect([upload.uid, upload.gid, upload.mode & 0o7777]).toEqual([210_000, 210_000, 0o755]);
+    expect(statSync(join(world.mount, 'alice', 'dev')).uid).toBe(0);
+    expect(world.chroots.at(-1)).toEqual(['alice']);
+  });
+
+  it('needs no command and no write at the next pass', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    const ledger = statSync(join(world.directory, 'state', 'accounts.json')).mtimeMs;
+    const keys = statSync(join(world.directory, 'keys')).mtimeMs;
+    world.commands.length = 0;
+    await world.poll(sync);
+    expect(world.commands).toEqual([]);
+    expect(statSync(join(world.directory, 'state', 'accounts.json')).mtimeMs).toBe(ledger);
+    expect(statSync(join(world.directory, 'keys')).mtimeMs).toBe(keys);
+  });
+
+  it('waits for the mount, which is no problem of its own, and is made when it serves', async () => {
+    world.mountServing = false;
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    expect(await world.poll(sync)).toMatchObject({ active: 0, held: 0 });
+    expect(passwdLine('alice')).toBeUndefined();
+    world.mountServing = true;
+    expect(await world.poll(sync)).toMatchObject({ active: 1, held: 0 });
+  });
+
+  it('has the same uid on a replaced host', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    await world.poll(world.start());
+    const uid = uidOf('alice');
+    const other = createWorld();
+    rmSync(other.mount, { recursive: true });
+    symlinkSync(world.mount, other.mount);
+    try {
+      for (const [name, value] of world.secrets) other.secrets.set(name, value);
+      other.setSecret('bob', { publicKeys: [ed25519Line()] });
+      const sync = other.start();
+      // The mount's own root is no link on a host; here it is, so name the real one.
+      Object.assign(other, { mount: world.mount });
+      await other.poll(sync);
+      expect(Number(/^alice:x:(\d+):/m.exec(other.etc('passwd'))?.[1])).toBe(uid);
+    } finally {
+      rmSync(other.directory, { recursive: true, force: true });
+    }
+  });
+
+  it.each([
+    ['operator1', 'has an account of that name'],
+    ['webteam', 'has a group of that name'],
+    ['root', 'reserved'],
+    ['ec2-user', 'reserved'],
+    ['acme.corp', 'Transfer Family allows'],
+    ['-rf', 'begins with'],
+    ['x'.repeat(32), '32 characters'],
+    ['a\nb', 'something other'],
+    ['', 'is empty'],
+    ['__proto__', 'reserved'],
+    ['constructor', undefined],
+  ])('named %j in a bundle does not stop the others', async (name, problem) => {
+    const before = [passwdLine('operator1'), shadowField('operator1')];
+    const user = { publicKeys: [ed25519Line()] };
+    world.setSecret(
+      'bundle',
+      `{"users":{${JSON.stringify(name)}:${JSON.stringify(user)},"zoe":${JSON.stringify(user)}}}`,
+    );
+    const report = await world.poll(world.start());
+    expect(uidOf('zoe')).toBeGreaterThanOrEqual(200_000);
+    expect([passwdLine('operator1'), shadowField('operator1')]).toEqual(before);
+    if (problem !== undefined) expect(report.problems.map((each) => each.problem).join()).toContain(problem);
+    else expect(report.problems).toEqual([]);
+    expect(report.active).toBe(name === 'constructor' ? 2 : 1);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a key that is revoked', () => {
+  it('is gone from the file before its sessions are ended, in the same pass; others are left alone', async () => {
+    const [old, kept, fresh] = [ed25519Line(), ed25519Line(), ed25519Line()];
+    world.setSecret('alice', { publicKeys: [old, kept] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.setSecret('alice', { publicKeys: [kept, fresh] });
+    await world.poll(sync);
+    expect(world.ended).toHaveLength(1);
+    const [ending] = world.ended;
+    expect(ending).toMatchObject({ user: 'alice', fingerprints: [fingerprintOf(old)] });
+    expect(ending?.keyFile).not.toContain(old.split(' ')[1]);
+    expect(ending?.keyFile).toContain(fresh.split(' ')[1]);
+  });
+
+  it('leaves with its file when the disk is too full to write a new one', async () => {
+    const [old, kept] = [ed25519Line(), ed25519Line()];
+    world.setSecret('alice', { publicKeys: [old, kept] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.setSecret('alice', { publicKeys: [kept] });
+    await fillUp(join(world.directory, 'keys'), async () => {
+      // Correct owner and mode come with the copy's repair, which needs room too: so the revocation is what is seen.
+      const report = await world.poll(sync);
+      expect(world.keyFile('alice')).toBeNull();
+      expect(world.ended).toHaveLength(1);
+      expect(report.problems.map(({ user }) => user)).toContain('alice');
+    });
+    await world.poll(sync);
+    expect(sync.report()).toMatchObject({ active: 1, problems: [] });
+    expect(world.keyFile('alice')).toContain(kept.split(' ')[1]);
+    expect(world.keyFile('alice')).not.toContain(old.split(' ')[1]);
+  });
+
+  it('goes even when the ledger can’t be written, and the ledger follows when it can', async () => {
+    const [old, kept] = [ed25519Line(), ed25519Line()];
+    world.setSecret('alice', { publicKeys: [old, kept] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.setSecret('alice', { publicKeys: [kept] });
+    await fillUp(join(world.directory, 'state'), async () => {
+      await expect(world.poll(sync)).rejects.toThrow('accounts.json');
+      expect(world.keyFile('alice')).not.toContain(old.split(' ')[1]);
+      expect(world.ended).toHaveLength(1);
+    });
+    await world.poll(sync);
+    const text = readFileSync(join(world.directory, 'state', 'accounts.json'), 'utf8');
+    expect(text).not.toContain(old.split(' ')[1]);
+    expect(text).toContain(kept.split(' ')[1]);
+  });
+
+  it('has its sessions ended after a crash in between, with no AWS and no word of the key left but in the ledger', async () => {
+    const [old, kept] = [ed25519Line(), ed25519Line()];
+    world.setSecret('alice', { publicKeys: [old, kept] });
+    const crashed = world.start();
+    await world.poll(crashed);
+    world.setSecret('alice', { publicKeys: [kept] });
+    world.beforeEnding = () => {
+      throw new Error('kill -9');
+    };
+    expect((await world.poll(crashed)).problems).toMatchObject([{ user: 'alice', problem: 'kill -9' }]);
+    world.beforeEnding = () => {};
+    world.outage = true;
+    await expect(world.poll(world.start())).rejects.toThrow('throttled');
+    expect(world.ended).toMatchObject([{ user: 'alice', fingerprints: [fingerprintOf(old)] }]);
+    expect(world.keyFile('alice')).not.toContain(old.split(' ')[1]);
+  });
+
+  it('by expiry ends its sessions without AWS', async () => {
+    const [short, long] = [ed25519Line(), ed25519Line()];
+    world.setSecret('alice', { publicKeys: [{ key: short, expires: '2026-03-02' }, long] });
+    const sync = world.start();
+    await world.poll(sync);
+    expect(world.keyFile('alice')).toContain(`restrict,expiry-time="20260302000000" ${short.split(' ')[0]}`);
+    world.now = Date.parse('2026-03-02T00:00:01Z');
+    world.outage = true;
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(world.ended).toMatchObject([{ user: 'alice', fingerprints: [fingerprintOf(short)] }]);
+    world.now = Date.parse('2026-03-01T13:00:00Z');
+    world.outage = false;
+    await world.poll(sync);
+    expect(world.keyFile('alice')).toContain(short.split(' ')[1]);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
+  const users = (names: string[]) => {
+    for (const name of names) world.setSecret(name, { publicKeys: [ed25519Line()] });
+  };
+
+  it('takes keys and sessions, locks the account, and keeps data and uid for a return', async () => {
+    users(['alice', 'bob']);
+    const sync = world.start();
+    await world.poll(sync);
+    const uid = uidOf('alice');
+    world.secrets.delete('s3files-sftp/users/alice');
+    expect(await world.poll(sync)).toMatchObject({ active: 1, held: 0 });
+    expect(world.keyFile('alice')).toBeNull();
+    expect(world.ended).toEqual([{ user: 'alice', fingerprints: undefined, keyFile: null }]);
+    expect(shadowField('alice')).toBe('!*');
+    expect(lstatSync(join(world.mount, 'alice', 'upload')).uid).toBe(uid);
+    users(['alice']);
+    expect(await world.poll(sync)).toMatchObject({ active: 2 });
+    expect(uidOf('alice')).toBe(uid);
+    expect(shadowField('alice')).toBe('*');
+  });
+
+  it('happens to nobody while secrets can’t be listed, are denied, or can’t be parsed', async () => {
+    users(['alice', 'bob', 'carol']);
+    const sync = world.start();
+    await world.poll(sync);
+    world.secrets.set('s3files-sftp/users/alice', { error: 'denied' });
+    world.setSecret('bob', '{"publicKeys": [');
+    world.setSecret('carol', { publicKeys: ['command="/bin/sh" ssh-ed25519 AAAA'] });
+    const report = await world.poll(sync);
+    expect(report).toMatchObject({ active: 3, held: 3 });
+    expect(world.ended).toEqual([]);
+    world.outage = true;
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(sync.report()).toMatchObject({ active: 3 });
+  });
+
+  it('beyond the guard is held until exactly that plan is approved; additions and revocations go on', async () => {
+    const names = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6'];
+    users(names);
+    const [old, kept] = [ed25519Line(), ed25519Line()];
+    world.setSecret('zoe', { publicKeys: [old, kept] });
+    const sync = world.start();
+    await world.poll(sync);
+    for (const name of names.slice(0, 4)) world.secrets.delete(`s3files-sftp/users/${name}`);
+    world.setSecret('a5', { publicKeys: [] });
+    world.setSecret('zoe', { publicKeys: [kept] });
+    world.setSecret('newcomer', { publicKeys: [ed25519Line()] });
+    const held = await world.poll(sync);
+    expect(held).toMatchObject({ active: 8, held: 5 });
+    expect(held.heldPlan?.removals).toHaveLength(5);
+    expect(world.ended).toMatchObject([{ user: 'zoe' }]);
+
+    const hash = held.heldPlan?.hash ?? '';
+    world.setSecret('a6', { enabled: false, publicKeys: [ed25519Line()] });
+    sync.approve(hash);
+    const changed = await world.poll(sync);
+    expect(changed).toMatchObject({ active: 8, held: 6 });
+    sync.approve(changed.heldPlan?.hash ?? '');
+    expect(await world.poll(sync)).toMatchObject({ active: 2, held: 0, heldPlan: null });
+    expect(shadowField('a6')).toBe('!*');
+  });
+
+  it('of the last one is held', async () => {
+    users(['alice']);
+    const sync = world.start();
+    await world.poll(sync);
+    world.secrets.clear();
+    expect((await world.poll(sync)).heldPlan?.removals).toHaveLength(1);
+    expect(world.keyFile('alice')).not.toBeNull();
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('drift', () => {
+  it('is repaired and reported: shell, groups, password, key file, owners', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()], uid: 210_000 });
+    await world.poll(world.start());
+    const keys = world.keyFile('alice');
+    const edit = (file: string, from: RegExp, to: string) =>
+      writeFileSync(join(world.directory, 'etc', file), world.etc(file).replace(from, to));
+    edit('passwd', /^(alice:.*):\/:\/sbin\/nologin$/m, '$1:/home/sftp/alice:/bin/sh');
+    edit('group', /^webteam:x:1001:operator1$/m, 'webteam:x:1001:operator1,alice');
+    edit('group', /^(s3files-sftp:x:\d+:)alice$/m, '$1');
+    edit('shadow', /^alice:\*/m, 'alice:$6$abc');
+    writeFileSync(join(world.directory, 'keys', 'alice'), 'ssh-ed25519 AAAA intruder\n');
+    chmodSync(join(world.directory, 'keys', 'alice'), 0o666);
+    chownSync(join(world.mount, 'alice'), 210_000, 210_000);
+    chownSync(join(world.mount, 'alice', 'upload'), 0, 0);
+
+    const report = await world.poll(world.start());
+    expect(report).toMatchObject({ active: 1, problems: [] });
+    expect(passwdLine('alice')).toMatch(/:\/:\/sbin\/nologin$/);
+    expect(world.etc('group')).toMatch(/^webteam:x:1001:operator1$/m);
+    expect(world.etc('group')).toMatch(/^s3files-sftp:x:\d+:alice$/m);
+    expect(shadowField('alice')).toBe('*');
+    expect(world.keyFile('alice')).toBe(keys);
+    expect(statSync(join(world.directory, 'keys', 'alice')).mode & 0o777).toBe(0o640);
+    expect(statSync(join(world.mount, 'alice')).uid).toBe(0);
+    expect(statSync(join(world.mount, 'alice', 'upload')).uid).toBe(210_000);
+    expect(world.lines.filter((line) => line.includes('repaired'))).toHaveLength(3);
+  });
+
+  it('into another uid shuts the account’s door instead of touching it', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()], uid: 210_000 });
+    await world.poll(world.start());
+    const passwd = world.etc('passwd').replace('alice:x:210000', 'alice:x:1000');
+    writeFileSync(join(world.directory, 'etc', 'passwd'), passwd);
+    const report = await world.poll(world.start());
+    expect(report.problems[0]?.problem).toContain('uid 1000');
+    expect(world.keyFile('alice')).toBeNull();
+    expect(world.etc('passwd')).toBe(passwd);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a crash', () => {
+  it.each(['systemd-run', 'systemd-sysusers', 'chpasswd'])(
+    'at %s is made good by the next start',
+    async (tool) => {
+      world.setSecret('alice', { publicKeys: [ed25519Line()] });
+      const crashed = world.start();
+      world.intercept = (argv) => {
+        if (argv[0] === tool) throw new Error('kill -9');
+        return undefined;
+      };
+      await world.poll(crashed).catch(() => {});
+      expect(world.keyFile('alice')).toBeNull();
+      world.intercept = () => undefined;
+      expect(await world.poll(world.start())).toMatchObject({ active: 1, problems: [] });
+    },
+  );
+
+  it('that lost the ledger lets accounts that carry the marks be adopted again', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    await world.poll(world.start());
+    const uid = uidOf('alice');
+    writeFileSync(join(world.directory, 'state', 'accounts.json'), '{"version":1,"users":[{');
+    expect(await world.poll(world.start())).toMatchObject({ active: 1, problems: [] });
+    expect(uidOf('alice')).toBe(uid);
+    expect(readdirSync(join(world.directory, 'state')).sort()).toEqual([
+      'accounts.json',
+      'accounts.json.damaged',
+    ]);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a hostile bucket', () => {
+  it('plants links and files where chroots should be: only that partner waits, and nothing outside changes', async () => {
+    const outside = join(world.directory, 'outside');
+    mkdirSync(outside);
+    symlinkSync(outside, join(world.mount, 'alice'));
+    mkdirSync(join(world.mount, 'bob'));
+    symlinkSync(outside, join(world.mount, 'bob', 'upload'));
+    writeFileSync(join(world.mount, 'carol'), 'a file');
+    for (const name of ['alice', 'bob', 'carol', 'dave'])
+      world.setSecret(name, { publicKeys: [ed25519Line()] });
+    const report = await world.poll(world.start());
+    expect(report).toMatchObject({ active: 1, held: 3 });
+    expect(report.problems.map(({ problem }) => problem).join()).toContain(
+      'bob/upload on the mount is a link',
+    );
+    expect(readdirSync(outside)).toEqual([]);
+    expect(lstatSync(outside).uid).toBe(0);
+    expect(world.keyFile('bob')).toBeNull();
+  });
+});
+
+/** Makes a directory take no new file, as on a full disk; what is in it can be read, overwritten and removed. */
+async function fillUp(directory: string, use: () => Promise<void>): Promise<void> {
+  const files = readdirSync(directory).map((name) => ({ name, text: readFileSync(join(directory, name)) }));
+  // The root directory is an inode too.
+  const options = `nr_inodes=${files.length + 1},mode=755`;
+  await execOk(exec, ['mount', '-t', 'tmpfs', '-o', options, 'full', directory]);
+  try {
+    for (const { name, text } of files) writeFileSync(join(directory, name), text);
+    await use();
+  } finally {
+    await execOk(exec, ['umount', directory]);
+  }
+}

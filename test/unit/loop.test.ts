@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { createLog } from '../../agent/log.ts';
+import { restAfter, startLoop } from '../../agent/loop.ts';
+
+function bed() {
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const clock = { ms: 0 };
+  const edges = {
+    monotonicMs: () => clock.ms,
+    random: () => 0.5,
+    log: createLog('info', { write: (line) => lines.push(line) }),
+    signal: stop.signal,
+  };
+  return { stop, lines, clock, edges };
+}
+
+const timing = { periodMs: () => 5, maxBackoffMs: 40, deadlineMs: 1000 };
+
+describe('startLoop', () => {
+  it('never runs two ticks at once, even when woken meanwhile', async () => {
+    const { stop, edges } = bed();
+    let running = 0;
+    let most = 0;
+    let ticks = 0;
+    const loop = startLoop(
+      {
+        ...timing,
+        name: 'test',
+        tick: async () => {
+          running += 1;
+          most = Math.max(most, running);
+          await sleep(5);
+          running -= 1;
+          ticks += 1;
+        },
+      },
+      edges,
+    );
+    for (let i = 0; i < 10; i += 1) {
+      loop.wake();
+      await sleep(2);
+    }
+    stop.abort();
+    await loop.ended;
+    expect(most).toBe(1);
+    expect(ticks).toBeGreaterThan(1);
+  });
+
+  it('goes on after a failure, logs it once each, and counts as alive', async () => {
+    const { stop, edges, lines } = bed();
+    let ticks = 0;
+    const loop = startLoop(
+      {
+        ...timing,
+        name: 'sync',
+        tick: async () => {
+          ticks += 1;
+          if (ticks === 3) stop.abort();
+          else throw new Error('no route');
+        },
+      },
+      edges,
+    );
+    await loop.ended;
+    expect(lines).toHaveLength(2);
+    expect(JSON.parse(lines[1] ?? '')).toMatchObject({
+      loop: 'sync',
+      failures: 2,
+      level: 'error',
+      priority: 3,
+    });
+    expect(loop.isAlive()).toBe(true);
+  });
+
+  it('is not alive once a tick runs past its deadline', async () => {
+    const { stop, edges, clock } = bed();
+    let release = () => {};
+    const stuck = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const loop = startLoop({ ...timing, name: 'stuck', tick: () => stuck }, edges);
+    clock.ms = 1000;
+    expect(loop.isAlive()).toBe(true);
+    clock.ms = 1001;
+    expect(loop.isAlive()).toBe(false);
+    stop.abort();
+    release();
+    await loop.ended;
+  });
+
+  it('ends its rest at once when woken', async () => {
+    const { stop, edges } = bed();
+    let ticks = 0;
+    const tick = async () => {
+      ticks += 1;
+    };
+    const loop = startLoop(
+      { name: 'slow', periodMs: () => 60_000, maxBackoffMs: 60_000, deadlineMs: 1, tick },
+      edges,
+    );
+    await sleep(5);
+    expect(ticks).toBe(1);
+    loop.wake();
+    await sleep(5);
+    expect(ticks).toBe(2);
+    stop.abort();
+    await loop.ended;
+  });
+});
+
+describe('restAfter', () => {
+  it('doubles with each failure up to the ceiling, and never rests less than the period', () => {
+    const options = { periodMs: () => 10, maxBackoffMs: 60 };
+    expect([0, 1, 2, 3, 4, 9].map((failures) => restAfter(options, failures))).toEqual([
+      10, 10, 20, 40, 60, 60,
+    ]);
+    expect(restAfter({ periodMs: () => 100, maxBackoffMs: 60 }, 5)).toBe(100);
+  });
+});

@@ -1,0 +1,100 @@
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { parseConfig } from '../../../agent/config.ts';
+import type { MetricDatum } from '../../../agent/metrics/buffer-state.ts';
+import { createMetrics } from '../../../agent/metrics/metrics.ts';
+import type { MetricSink } from '../../../agent/metrics/publish.ts';
+
+const CONFIG = parseConfig(
+  '[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"',
+  'test',
+);
+const T0 = 1_795_481_640_000;
+const { signal } = new AbortController();
+
+function rig(state?: unknown) {
+  let now = T0;
+  let fails: unknown;
+  const sent: (readonly MetricDatum[])[] = [];
+  const order: string[] = [];
+  const sink: MetricSink = {
+    send: async (data, aborted) => {
+      order.push('send');
+      if (fails === 'hangs') await new Promise((_, reject) => aborted.addEventListener('abort', reject));
+      if (fails !== undefined) throw fails;
+      sent.push(data);
+      return [];
+    },
+    close: () => {},
+  };
+  const metrics = createMetrics(state, () => CONFIG, sink, {
+    now: () => now,
+    log: pino({ level: 'silent' }),
+  });
+  const saved: unknown[] = [];
+  const checkpoint = {
+    persist: async () => {
+      order.push('persist');
+      saved.push(JSON.parse(JSON.stringify(metrics.snapshot())));
+    },
+  };
+  const pass = (ms: number) => {
+    now += ms;
+  };
+  const fail = (how: unknown) => {
+    fails = how;
+  };
+  return { metrics, sent, saved, order, checkpoint, pass, fail };
+}
+
+const count = { name: 'UploadCount', value: 1, at: T0 } as const;
+
+it('persists a batch before it is sent and after it was taken', async () => {
+  const { metrics, sent, saved, order, checkpoint, pass } = rig();
+  metrics.record(count);
+  pass(60_000);
+  await metrics.publish(signal, checkpoint);
+  expect(order).toEqual(['persist', 'send', 'persist']);
+  expect(saved).toMatchObject([{ inFlight: { data: sent[0] } }, { inFlight: null, periods: [] }]);
+  expect(metrics.report()).toEqual({ lastPublishedAt: T0 + 60_000, pendingBatches: 0, problem: null });
+});
+
+it('sends after a crash the very batch that may have been sent before it', async () => {
+  const before = rig();
+  before.metrics.record(count);
+  before.pass(60_000);
+  before.fail(new Error('killed while sending'));
+  await expect(before.metrics.publish(signal, before.checkpoint)).rejects.toThrow('killed while sending');
+  const after = rig(before.saved.at(-1));
+  after.metrics.record({ ...count, value: 5 });
+  after.pass(120_000);
+  await after.metrics.publish(signal, after.checkpoint);
+  expect(after.sent).toMatchObject([[{ value: 1 }], [{ value: 5 }]]);
+});
+
+it('keeps everything while CloudWatch is away, says why, and catches up', async () => {
+  const { metrics, sent, checkpoint, pass, fail } = rig();
+  fail(new Error('Rate exceeded'));
+  for (let minute = 0; minute < 5; minute += 1) {
+    metrics.record({ ...count, at: T0 + minute * 60_000 });
+    pass(60_000);
+    await expect(metrics.publish(signal, checkpoint)).rejects.toThrow();
+  }
+  expect(metrics.report()).toMatchObject({ lastPublishedAt: null, problem: expect.stringContaining('Rate') });
+  fail(undefined);
+  await metrics.publish(signal, checkpoint);
+  expect(sent.flat().map(({ at }) => at)).toEqual([0, 1, 2, 3, 4].map((minute) => T0 + minute * 60_000));
+});
+
+it('sends the period under way at the end, and does not wait for a CloudWatch that hangs', async () => {
+  const { metrics, sent, checkpoint, fail } = rig();
+  metrics.record(count);
+  await metrics.drain(1_000, checkpoint);
+  expect(sent).toMatchObject([[{ value: 1 }]]);
+  metrics.record(count);
+  fail('hangs');
+  const startedAt = performance.now();
+  await metrics.drain(50, checkpoint);
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  expect(metrics.snapshot().inFlight?.data).toHaveLength(1);
+});

@@ -1,0 +1,239 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { simulateHost } from './simulated-host.ts';
+
+let directory: string;
+let host: ReturnType<typeof simulateHost>;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'watch-'));
+  host = simulateHost(directory);
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+/** A host that serves, its past forgotten. */
+async function serving() {
+  await host.until(({ health }) => health === 'healthy');
+  host.events.splice(0);
+  host.commands.splice(0);
+}
+
+describe('at start', () => {
+  it('mounts, proves by a write, and only then serves', async () => {
+    await host.until(({ health }) => health === 'healthy', 5);
+    expect(host.events).toEqual(['refuse', 'mount', 'serve']);
+    const proof = host.commands.findIndex((line) => line.includes('mount-probe'));
+    expect(host.commands.findIndex((line) => line.startsWith('stat '))).toBeLessThan(proof);
+    expect(host.report()).toMatchObject({ serving: true, recoveries: 0 });
+  });
+
+  it('goes on serving on a mount that is there, without a stop in between', async () => {
+    host.weather.mounts = [{ id: 7, kind: 'ours', condition: 'good' }];
+    await host.until(({ health }) => health === 'healthy', 5);
+    expect(host.events).toEqual(['serve']);
+  });
+
+  it('does not serve on the word of statfs alone', async () => {
+    host.weather.mounts = [{ id: 7, kind: 'ours', condition: 'denied' }];
+    await host.until(({ health }) => health === 'denied', 10);
+    expect(host.events).not.toContain('serve');
+  });
+});
+
+describe('a hang', () => {
+  it('is certain within 15 s at the default periods, and partners are refused before anything else', async () => {
+    await serving();
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung';
+    const began = host.seconds();
+    await host.until(({ health }) => health === 'hung', 20);
+    expect(host.seconds() - began).toBeLessThanOrEqual(15);
+    await host.until(({ health }) => health === 'healthy');
+    expect(host.events).toEqual(['refuse', 'umount -c -i -f', 'mount', 'serve']);
+    expect(host.recoveries).toHaveLength(1);
+  });
+
+  it('of a moment is none: one late answer stops nobody', async () => {
+    await serving();
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung';
+    await host.until(({ health }) => health === 'suspect', 20);
+    expect(host.report().serving).toBe(true);
+    if (mount !== undefined) mount.condition = 'good';
+    await host.until(({ health }) => health === 'healthy', 20);
+    expect(host.events).toEqual([]);
+  });
+
+  it('climbs to the lazy umount where nothing milder works, ending holders first', async () => {
+    await serving();
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung';
+    host.weather.umountWorks = (flags) => flags.includes('-l');
+    await host.until(({ health }) => health !== 'healthy', 20);
+    await host.until(({ health }) => health === 'healthy');
+    const [force, again, lazy] = ['umount -c -i -f', 'umount -c -i -f', 'umount -c -i -f -l'];
+    expect(host.events).toEqual(['refuse', force, again, lazy, 'mount', 'serve']);
+    expect(host.commands.some((line) => line.includes(' find /proc '))).toBe(true);
+  });
+
+  it('that nothing can unmount is never mounted over', async () => {
+    await serving();
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung';
+    host.weather.umountWorks = () => false;
+    await host.until(({ health }) => health === 'failed', 60);
+    expect(host.events).not.toContain('mount');
+    expect(host.report()).toMatchObject({ serving: false, detail: expect.stringMatching(/taken away/) });
+    // The cause goes away by itself: no remount is needed.
+    if (mount !== undefined) mount.condition = 'good';
+    await host.until(({ health }) => health === 'healthy', 30);
+    expect(host.events).not.toContain('mount');
+  });
+});
+
+describe('a lost mount', () => {
+  it('is noticed within seconds, and repaired', async () => {
+    await serving();
+    host.weather.mounts = [];
+    const began = host.seconds();
+    await host.until(({ health }) => health === 'absent', 5);
+    expect(host.seconds() - began).toBeLessThan(3);
+    await host.until(({ health }) => health === 'healthy', 5);
+    expect(host.events).toEqual(['refuse', 'mount', 'serve']);
+  });
+
+  it('that somebody stopped is left alone until they start it', async () => {
+    await serving();
+    host.weather.mounts = [];
+    host.weather.stoppedByHand = true;
+    await host.run(300);
+    expect(host.events).toEqual(['refuse']);
+    expect(host.report()).toMatchObject({
+      health: 'maintenance',
+      hint: expect.stringMatching(/systemctl start/),
+    });
+    host.weather.mounts = [{ id: 55, kind: 'ours', condition: 'good' }];
+    await host.until(({ health }) => health === 'healthy', 10);
+    expect(host.events).toEqual(['refuse', 'serve']);
+  });
+
+  it('that was exchanged between two looks is proven anew', async () => {
+    await serving();
+    host.weather.mounts = [{ id: 55, kind: 'ours', condition: 'good' }];
+    await host.until(({ health }) => health === 'healthy', 5);
+    await host.run(3);
+    expect(host.events).toEqual(['serve']);
+    expect(host.commands.some((line) => line.includes('mount-probe'))).toBe(true);
+  });
+});
+
+describe('another file system', () => {
+  it('mounted over ours is taken away, and ours served again', async () => {
+    await serving();
+    host.weather.mounts.push({ id: 56, kind: 'foreign', condition: 'good' });
+    await host.until(({ health }) => health === 'wrong-file-system', 5);
+    await host.until(({ health }) => health === 'healthy', 10);
+    expect(host.events).toEqual(['refuse', 'umount -c -i', 'serve']);
+  });
+
+  it('in the place of ours is never served, forced or mounted over', async () => {
+    host.weather.mounts = [{ id: 56, kind: 'foreign', condition: 'good' }];
+    host.weather.umountWorks = () => false;
+    await host.run(600);
+    expect(new Set(host.events)).toEqual(new Set(['refuse', 'umount -c -i']));
+    expect(host.report().detail).toMatch(/tmpfs/);
+  });
+});
+
+describe('a mount that fails', () => {
+  it('is tried again at growing intervals, for ever, with the helper’s failure in words', async () => {
+    host.weather.mountFails = "b'mount.nfs4: access denied by server while mounting 127.0.0.1:/'";
+    await host.until(({ health }) => health === 'failed', 10);
+    expect(host.report()).toMatchObject({
+      detail: expect.stringMatching(/denied the mount/),
+      hint: expect.stringMatching(/s3files:ClientMount/),
+      nextAttemptAt: expect.any(Number),
+    });
+    await host.run(3600);
+    const attempts = host.events.filter((event) => event === 'mount').length;
+    // 1, 2, 4, … 60 s of rest: about 60 in an hour.
+    expect(attempts).toBeGreaterThan(50);
+    expect(attempts).toBeLessThan(70);
+    expect(host.events).not.toContain('serve');
+    host.weather.mountFails = undefined;
+    await host.until(({ health }) => health === 'healthy', 75);
+  });
+
+  it('is not even tried over a directory that holds something', async () => {
+    host.weather.mountpointFault = 'it is not empty';
+    await host.until(({ health }) => health === 'failed', 10);
+    expect(host.events).not.toContain('mount');
+    expect(host.report()).toMatchObject({ detail: expect.stringMatching(/not empty/), hint: 'move it away' });
+  });
+});
+
+describe('maintenance', () => {
+  it('refuses partners and leaves everything else alone, also after a restart of the agent', async () => {
+    await serving();
+    host.setMaintenance(true);
+    await host.run(2);
+    host.weather.mounts = [];
+    await host.run(60);
+    host.restartAgent();
+    await host.run(60);
+    expect(new Set(host.events)).toEqual(new Set(['refuse']));
+    host.setMaintenance(false);
+    await host.until(({ health }) => health === 'healthy', 10);
+  });
+
+  it('that ends on a mount still there proves it anew', async () => {
+    await serving();
+    host.setMaintenance(true);
+    await host.run(2);
+    host.setMaintenance(false);
+    await host.until(({ health }) => health === 'healthy', 10);
+    expect(host.events).toEqual(['refuse', 'serve']);
+  });
+
+  it('off overrules a unit that was stopped by hand', async () => {
+    await serving();
+    host.weather.mounts = [];
+    host.weather.stoppedByHand = true;
+    await host.until(({ health }) => health === 'maintenance', 5);
+    host.setMaintenance(false);
+    await host.until(({ health }) => health === 'healthy', 10);
+  });
+});
+
+describe('the partner sshd', () => {
+  it('that does not start is tried again, and the state says so', async () => {
+    host.weather.sshdStarts = false;
+    await host.until(({ detail }) => detail.includes('does not start'), 10);
+    expect(host.report()).toMatchObject({ serving: false, health: 'recovering' });
+    host.weather.sshdStarts = true;
+    await host.until(({ health }) => health === 'healthy', 10);
+  });
+});
+
+it('starts a partner sshd again that somebody stopped: maintenance is how to refuse partners', async () => {
+  await serving();
+  host.weather.sshdRuns = false;
+  await host.until(() => host.weather.sshdRuns, 5);
+  expect(host.events).toEqual(['serve']);
+  expect(host.recoveries).toHaveLength(1);
+});
+
+it('recovers a thousand times alike, and logs each in a bounded number of lines', async () => {
+  await serving();
+  host.logged.splice(0);
+  for (let i = 0; i < 1000; i += 1) {
+    host.weather.mounts = [];
+    await host.until(({ health }) => health !== 'healthy', 5);
+    await host.until(({ health }) => health === 'healthy', 10);
+  }
+  expect(host.recoveries).toHaveLength(1000);
+  expect(Math.max(...host.recoveries)).toBeLessThan(10);
+  expect(host.logged.length).toBeLessThanOrEqual(8 * 1000);
+});

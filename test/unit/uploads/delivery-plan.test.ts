@@ -1,0 +1,162 @@
+import { describe, expect, it } from 'vitest';
+import {
+  type DeliveryBook,
+  dueOf,
+  follow,
+  forget,
+  judge,
+  move,
+  outstandingOf,
+  type Sighting,
+} from '../../../agent/uploads/delivery-plan.ts';
+import type { Outstanding, Upload } from '../../../agent/uploads/state.ts';
+import { T0 } from './journal-fixture.ts';
+
+const MINUTE = 60_000;
+const SCHEDULE = { exportDelayMs: MINUTE, deadlineMs: 15 * MINUTE };
+
+const upload = (changes: Partial<Upload> = {}): Upload => ({
+  id: 'i',
+  session: 's',
+  user: 'alice',
+  address: null,
+  path: '/upload/a',
+  uploadedAs: null,
+  bytes: 10,
+  size: 10,
+  cut: false,
+  closedAt: T0,
+  ...changes,
+});
+const item = (changes: Partial<Upload> = {}): Outstanding => {
+  const made = outstandingOf(upload(changes), SCHEDULE);
+  if (made === undefined) throw new Error('not followed');
+  return made;
+};
+const found = (changes: Partial<Extract<Sighting, { kind: 'found' }>> = {}): Sighting => ({
+  kind: 'found',
+  versionId: 'v',
+  etag: 'e',
+  bytes: 10,
+  modifiedAt: T0 + 61_000,
+  ...changes,
+});
+
+describe('judge', () => {
+  const now = T0 + 2 * MINUTE;
+  it('takes an object of the right size that is newer than the close, with its lag', () => {
+    expect(judge(item(), found(), now, SCHEDULE)).toMatchObject({
+      kind: 'delivered',
+      lagSeconds: 61,
+      late: false,
+    });
+  });
+  it('allows for S3 cutting the fraction of a second', () => {
+    expect(judge(item({ closedAt: T0 + 900 }), found({ modifiedAt: T0 }), now, SCHEDULE)).toMatchObject({
+      kind: 'delivered',
+      lagSeconds: 0,
+    });
+  });
+  it.each<[string, Sighting]>([
+    ['nothing there', { kind: 'absent' }],
+    ['an older version', found({ modifiedAt: T0 - 10_000 })],
+    ['a version exported half-written', found({ bytes: 4 })],
+  ])('waits on: %s', (_what, sighting) => {
+    expect(judge(item(), sighting, now, SCHEDULE)).toMatchObject({ kind: 'waiting', next: { attempts: 1 } });
+  });
+  it('takes any size where the log does not know it', () => {
+    expect(judge(item({ size: null }), found({ bytes: 999 }), now, SCHEDULE).kind).toBe('delivered');
+  });
+  it('tells once that the deadline has passed, with the reason, and goes on asking', () => {
+    const late = T0 + 15 * MINUTE;
+    const first = judge(item(), found({ bytes: 4 }), late, SCHEDULE);
+    expect(first).toMatchObject({
+      kind: 'overdue',
+      reason: 'the bucket’s version has 4 bytes, 10 were uploaded',
+      next: { overdue: true },
+    });
+    const { next } = first as Extract<typeof first, { kind: 'overdue' }>;
+    expect(judge(next, { kind: 'absent' }, late + MINUTE, SCHEDULE)).toMatchObject({ kind: 'waiting' });
+    expect(judge(next, found(), late + MINUTE, SCHEDULE)).toMatchObject({ kind: 'delivered', late: true });
+    expect(judge(next, { kind: 'absent' }, T0 + 15 * 86_400_000, SCHEDULE)).toMatchObject({
+      kind: 'given-up',
+    });
+  });
+  it('asks again right at the deadline, not a back-off later', () => {
+    const verdict = judge({ ...item(), attempts: 6 }, { kind: 'absent' }, T0 + 14.9 * MINUTE, SCHEDULE);
+    expect(verdict).toMatchObject({ kind: 'waiting', next: { dueAt: T0 + 15 * MINUTE } });
+  });
+  it('asks fewer than twenty times before the deadline, and less and less often after it', () => {
+    let now = item().dueAt;
+    let next = item();
+    let before = 0;
+    let rest = 0;
+    for (let step = 0; step < 60; step += 1) {
+      const verdict = judge(next, { kind: 'absent' }, now, SCHEDULE);
+      if (verdict.kind !== 'waiting' && verdict.kind !== 'overdue') throw new Error(verdict.kind);
+      if (!verdict.next.overdue) before += 1;
+      next = verdict.next;
+      rest = next.dueAt - now;
+      expect(rest).toBeGreaterThan(0);
+      now = next.dueAt;
+    }
+    expect(before).toBeLessThan(20);
+    expect(rest).toBe(3_600_000);
+  });
+  it('does not take a failure to ask for an attempt', () => {
+    const verdict = judge(item(), { kind: 'unknown', problem: 'timeout' }, now, SCHEDULE);
+    expect(verdict).toMatchObject({ kind: 'waiting', next: { attempts: 0 } });
+  });
+});
+
+describe('the uploads on their way', () => {
+  it('begins to ask when the export is due', () => {
+    const book: DeliveryBook = new Map();
+    follow(book, item());
+    expect(dueOf(book, T0 + MINUTE, 10)).toEqual([]);
+    expect(dueOf(book, T0 + MINUTE + 5_000, 10)).toHaveLength(1);
+  });
+  it('does not follow what has no key', () => {
+    expect(outstandingOf(upload({ user: null }), SCHEDULE)).toBeUndefined();
+    expect(outstandingOf(upload({ cut: true }), SCHEDULE)).toBeUndefined();
+  });
+  it('waits for the last upload of a path only', () => {
+    const book: DeliveryBook = new Map();
+    follow(book, item({ id: 'first' }));
+    expect(follow(book, item({ id: 'second' }))).toMatchObject({ item: { id: 'first' }, why: 'overwritten' });
+    expect([...book.values()].map(({ id }) => id)).toEqual(['second']);
+  });
+  it('follows a file, and all below a directory, to the new name; others stay', () => {
+    const book: DeliveryBook = new Map();
+    follow(book, item({ id: '1', path: '/upload/d/x' }));
+    follow(book, item({ id: '2', path: '/upload/d/e/y' }));
+    follow(book, item({ id: '3', path: '/upload/dd/z' }));
+    follow(book, item({ id: '4', user: 'bob', path: '/upload/d/x' }));
+    expect(move(book, 'alice', '/upload/d', '/upload/n')).toEqual([]);
+    expect([...book.keys()].sort()).toEqual([
+      'alice/upload/dd/z',
+      'alice/upload/n/e/y',
+      'alice/upload/n/x',
+      'bob/upload/d/x',
+    ]);
+    expect(book.get('alice/upload/n/x')).toMatchObject({ id: '1', path: '/upload/n/x' });
+  });
+  it('supersedes what a rename replaces', () => {
+    const book: DeliveryBook = new Map();
+    follow(book, item({ id: 'old', path: '/upload/a' }));
+    expect(move(book, 'alice', '/upload/unknown', '/upload/a')).toMatchObject([{ item: { id: 'old' } }]);
+    expect(book.size).toBe(0);
+  });
+  it('forgets what was deleted', () => {
+    const book: DeliveryBook = new Map();
+    follow(book, item());
+    expect(forget(book, 'alice', '/upload/a', 'deleted')).toMatchObject({ why: 'deleted' });
+    expect(forget(book, 'alice', '/upload/a', 'deleted')).toBeUndefined();
+  });
+  it('stops taking more at its bound, and says so', () => {
+    const book: DeliveryBook = new Map();
+    for (let n = 0; n < 100_000; n += 1) book.set(`alice/${n}`, item());
+    expect(follow(book, item({ path: '/one-more' }))).toMatchObject({ why: 'not followed' });
+    expect(book.size).toBe(100_000);
+  });
+});

@@ -1,0 +1,42 @@
+import { expect, it } from 'vitest';
+import { parseConfig } from '../../../agent/config.ts';
+import type { Argv, ExecResult } from '../../../agent/os/exec.ts';
+import { createExportErrorReader, exportErrorOf } from '../../../agent/uploads/export-error.ts';
+import type { Outstanding } from '../../../agent/uploads/state.ts';
+
+const CONFIG = parseConfig(
+  '[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"',
+  'test',
+);
+const ITEM = { user: 'alice', path: '/upload/-a "b"' } as Outstanding;
+
+it('finds the error in the attribute, in whatever form its text is', () => {
+  expect(exportErrorOf('user.s3files.status;1700="S3Key=a\\012ExportError=S3AccessDenied\\012"')).toBe(
+    'S3AccessDenied',
+  );
+  expect(exportErrorOf('user.s3files.status;1700="{\\"ExportError\\": \\"PathTooLong\\"}"')).toBe(
+    'PathTooLong',
+  );
+  expect(exportErrorOf('# file: x\n')).toBeNull();
+});
+
+it('starts no second child while one hangs on the mount', async () => {
+  const calls: Argv[] = [];
+  let reap = () => {};
+  const reaped = new Promise<void>((resolve) => {
+    reap = resolve;
+  });
+  const exec = async (argv: Argv): Promise<ExecResult> => {
+    calls.push(argv);
+    return { outcome: 'timeout', timeoutMs: 1, stdout: '', stderr: '', reaped };
+  };
+  const read = createExportErrorReader(() => CONFIG, { exec });
+  expect(await read(ITEM)).toBeNull();
+  expect(await read(ITEM)).toBeNull();
+  expect(calls).toHaveLength(1);
+  expect(calls[0]?.slice(-2)).toEqual(['--', '/home/sftp/alice/upload/-a "b"']);
+  reap();
+  await reaped;
+  await read(ITEM);
+  expect(calls).toHaveLength(2);
+});

@@ -1,0 +1,312 @@
+import { describe, expect, it } from 'vitest';
+import { createFold, settleSessions } from '../../../agent/uploads/sessions.ts';
+import { createVanishing } from '../../../agent/uploads/vanishing.ts';
+import { CLOSED, close, foldAll, OPENED, openNew, PARTNERS, T0, uploadsOf } from './journal-fixture.ts';
+
+const BOB = { pid: 200, uid: 230002 };
+const RENAME = 'posix-rename old "/upload/a.part" new "/upload/a"';
+
+describe('what became of each file', () => {
+  it.each<[string, string[], string[]]>([
+    ['whole', [OPENED, openNew('/upload/a'), close('/upload/a', 3), CLOSED], ['whole /upload/a 3']],
+    ['empty', [OPENED, openNew('/upload/a'), close('/upload/a', 0), CLOSED], ['whole /upload/a 0']],
+    [
+      'interrupted',
+      [OPENED, openNew('/upload/a'), 'forced close "/upload/a" bytes read 0 written 2', CLOSED],
+      ['partial /upload/a 2 interrupted'],
+    ],
+    [
+      'interrupted before its first byte',
+      [OPENED, openNew('/upload/a'), 'forced close "/upload/a" bytes read 0 written 0', CLOSED],
+      ['partial /upload/a 0 interrupted'],
+    ],
+    [
+      'the disk was full, and the close looks plain',
+      [
+        OPENED,
+        openNew('/upload/a'),
+        'error: process_write: write "/upload/a": No space left on device',
+        'sent status Failure',
+        close('/upload/a', 2),
+        CLOSED,
+      ],
+      ['partial /upload/a 2 No space left on device'],
+    ],
+    [
+      'the disk was full, and sshd has no line for a write that was cut short',
+      [OPENED, openNew('/upload/a'), 'sent status Failure', close('/upload/a', 0), CLOSED],
+      ['partial /upload/a 0 a write failed'],
+    ],
+    [
+      'the disk filled up later on',
+      [OPENED, openNew('/upload/a'), 'stat name "/x"', 'sent status Failure', close('/upload/a', 9), CLOSED],
+      ['partial /upload/a 9 a write failed'],
+    ],
+    [
+      'overwritten: both are uploads',
+      [
+        OPENED,
+        openNew('/upload/a'),
+        close('/upload/a', 3),
+        openNew('/upload/a'),
+        close('/upload/a', 4),
+        CLOSED,
+      ],
+      ['whole /upload/a 3', 'whole /upload/a 4'],
+    ],
+    [
+      'renamed from a temporary name: one upload, under its final name',
+      [OPENED, openNew('/upload/a.part'), close('/upload/a.part', 3), RENAME, CLOSED],
+      ['whole /upload/a 3'],
+    ],
+    [
+      'renamed while it is open',
+      [OPENED, openNew('/upload/a.part'), RENAME, close('/upload/a.part', 3), CLOSED],
+      ['whole /upload/a 3'],
+    ],
+    [
+      'the rename was refused: whole under its temporary name',
+      [
+        OPENED,
+        openNew('/upload/a.part'),
+        close('/upload/a.part', 3),
+        RENAME,
+        'sent status Permission denied',
+        CLOSED,
+      ],
+      ['whole /upload/a.part 3'],
+    ],
+    [
+      'a temporary name is never renamed: counted when the session ends',
+      [OPENED, openNew('/upload/a.part'), close('/upload/a.part', 3), CLOSED],
+      ['whole /upload/a.part 3'],
+    ],
+    [
+      'resumed',
+      [OPENED, 'open "/upload/a" flags WRITE,APPEND,CREATE mode 0644', close('/upload/a', 7), CLOSED],
+      ['whole /upload/a 7'],
+    ],
+    [
+      'opened for writing without a change: no upload',
+      [OPENED, 'open "/upload/a" flags READ,WRITE mode 0644', close('/upload/a', 0), CLOSED],
+      [],
+    ],
+    [
+      'downloaded: no upload',
+      [OPENED, 'open "/upload/a" flags READ mode 0666', 'close "/upload/a" bytes read 9 written 0', CLOSED],
+      [],
+    ],
+    ['refused: no upload', [OPENED, openNew('/nope'), 'sent status Permission denied', CLOSED], []],
+    [
+      'a status of another request right after the opening',
+      [OPENED, openNew('/upload/a'), 'sent status No such file', close('/upload/a', 3), CLOSED],
+      ['whole /upload/a 3'],
+    ],
+    [
+      'the session ended without closing it',
+      [OPENED, openNew('/upload/a'), CLOSED],
+      ['partial /upload/a null the session vanished'],
+    ],
+    ['its opening was not seen', [close('/upload/a', 3)], ['whole /upload/a 3']],
+    [
+      'two at once under one name',
+      [
+        OPENED,
+        openNew('/upload/a'),
+        openNew('/upload/a'),
+        close('/upload/a', 3),
+        close('/upload/a', 4),
+        CLOSED,
+      ],
+      ['whole /upload/a 3', 'whole /upload/a 4'],
+    ],
+    [
+      'relative and roundabout names',
+      [OPENED, openNew('x'), close('x', 1), openNew('/upload/./y'), close('/upload/./y', 2), CLOSED],
+      ['whole /upload/x 1', 'whole /upload/y 2'],
+    ],
+    [
+      'a directory renamed around files that wait',
+      [
+        OPENED,
+        openNew('/upload/d/a.part'),
+        close('/upload/d/a.part', 3),
+        'rename old "/upload/d" new "/upload/e"',
+        CLOSED,
+      ],
+      ['whole /upload/e/a.part 3'],
+    ],
+    [
+      'a rename that reads in two ways: the name that exists decides',
+      [
+        OPENED,
+        openNew('/upload/a" new "b.part'),
+        close('/upload/a" new "b.part', 3),
+        'rename old "/upload/a" new "b.part" new "/upload/c"',
+        CLOSED,
+      ],
+      ['whole /upload/c 3'],
+    ],
+  ])('%s', (_what, messages, uploads) => {
+    expect(uploadsOf(foldAll(messages).outcomes)).toEqual(uploads);
+  });
+
+  it('knows the size only where writing began at an empty file', () => {
+    const { outcomes } = foldAll([
+      OPENED,
+      openNew('/upload/a'),
+      close('/upload/a', 3),
+      'open "/upload/a" flags WRITE mode 0644',
+      close('/upload/a', 2),
+    ]);
+    const sizes = outcomes.flatMap((each) => (each.kind === 'whole' ? [each.upload.size] : []));
+    expect(sizes).toEqual([3, null]);
+  });
+});
+
+describe('a failing status after a line', () => {
+  const VERBOSE = 'received client version 3';
+  const upload = [openNew('/upload/a.part'), close('/upload/a.part', 3), RENAME, 'sent status No such file'];
+  it('is the answer to that line in a verbose session', () => {
+    expect(uploadsOf(foldAll([OPENED, VERBOSE, ...upload, CLOSED]).outcomes)).toEqual([
+      'whole /upload/a.part 3',
+    ]);
+  });
+  it('may be about a file that was looked up, without a line, in any other', () => {
+    expect(uploadsOf(foldAll([OPENED, ...upload, CLOSED]).outcomes)).toEqual(['whole /upload/a 3']);
+  });
+  it('leaves it open whether the file was opened: a told end lists all open files, a killed session none', () => {
+    const opening = [OPENED, openNew('/missing/b'), 'sent status No such file'];
+    expect(uploadsOf(foldAll([...opening, CLOSED]).outcomes)).toEqual([]);
+    expect(uploadsOf(foldAll([...opening, OPENED]).outcomes)).toEqual([
+      'partial /missing/b null the session vanished',
+    ]);
+    expect(uploadsOf(foldAll([...opening, close('/missing/b', 3)]).outcomes)).toEqual(['whole /missing/b 3']);
+  });
+});
+
+describe('names that sshd cut off its lines', () => {
+  const letters = '\\345\\255\\227';
+  it('counts the file without bytes where only the closing line was cut', () => {
+    const name = `/upload/${'n'.repeat(455)}`;
+    const { outcomes } = foldAll([OPENED, openNew(name).slice(0, 500), close(name, 1_000_000).slice(0, 500)]);
+    expect(uploadsOf(outcomes)).toEqual([`whole ${name} null`]);
+  });
+  it('says that it does not know where the name fills both lines, since it may be a download', () => {
+    const name = `/upload/${letters.repeat(45)}`;
+    const { outcomes } = foldAll([OPENED, openNew(name).slice(0, 500), close(name, 1).slice(0, 500), CLOSED]);
+    expect(uploadsOf(outcomes)).toEqual([]);
+    expect(outcomes.filter(({ kind }) => kind === 'unknown')).toHaveLength(1);
+  });
+  it('counts a temporary file whose final name is cut', () => {
+    const rename = `posix-rename old "/upload/a.part" new "/upload/${letters.repeat(45)}"`.slice(0, 500);
+    const { outcomes } = foldAll([
+      OPENED,
+      openNew('/upload/a.part'),
+      close('/upload/a.part', 3),
+      rename,
+      CLOSED,
+    ]);
+    const whole = outcomes.find(({ kind }) => kind === 'whole');
+    expect(whole).toMatchObject({ upload: { bytes: 3, cut: true, uploadedAs: '/upload/a.part' } });
+  });
+});
+
+describe('who may speak for whom', () => {
+  it('keeps interleaved sessions apart', () => {
+    const { outcomes } = foldAll([
+      OPENED,
+      ['session opened for local user bob from [10.0.0.2]', BOB],
+      openNew('/upload/a'),
+      [openNew('/upload/a'), BOB],
+      close('/upload/a', 1),
+      [close('/upload/a', 2), BOB],
+    ]);
+    const users = outcomes.flatMap((each) =>
+      each.kind === 'whole' ? [[each.upload.user, each.upload.bytes, each.upload.address]] : [],
+    );
+    expect(users).toEqual([
+      ['alice', 1, '127.0.0.1'],
+      ['bob', 2, '10.0.0.2'],
+    ]);
+  });
+  it.each<[string, [string, { uid: number; pid?: number; identifier?: string }]]>([
+    ['a session opened in another’s name', [OPENED, { uid: 230002, pid: 300 }]],
+    ['a session opened by a process of the host', [OPENED, { uid: 33, pid: 300 }]],
+    ['an upload by a process of the host', [close('/upload/x', 5), { uid: 33, pid: 300 }]],
+    ['an upload in another’s session', [close('/upload/x', 5), { uid: 230002, pid: 100 }]],
+  ])('ignores %s, and says so', (_what, forged) => {
+    const { outcomes } = foldAll([OPENED, openNew('/upload/x'), forged]);
+    expect(uploadsOf(outcomes)).toEqual([]);
+    expect(outcomes.at(-1)).toMatchObject({ kind: 'activity', level: 'warn' });
+  });
+  it('takes the monitor’s lines, which come from root', () => {
+    const by = { pid: 400, uid: 0, identifier: 'sshd-session' };
+    const { outcomes } = foldAll([
+      [`${OPENED} [postauth]`, by],
+      [`${openNew('/upload/a')} [postauth]`, by],
+      [`${close('/upload/a', 3)} [postauth]`, by],
+    ]);
+    expect(outcomes.find(({ kind }) => kind === 'whole')).toMatchObject({
+      upload: { user: 'alice', bytes: 3 },
+    });
+  });
+  it('does not let a partner report a login', () => {
+    const line = 'Accepted publickey for bob from 1.2.3.4 port 5 ssh2: ED25519 SHA256:abc';
+    expect(foldAll([[line, { uid: 230001, identifier: 'sshd' }]]).outcomes).toEqual([]);
+    expect(foldAll([[line, { uid: 0, identifier: 'sshd' }]]).outcomes).toMatchObject([
+      { type: 'AUTH_SUCCESS' },
+    ]);
+  });
+});
+
+describe('sessions that end without a word', () => {
+  it('ends the old session when its pid opens a new one', () => {
+    const { outcomes, fold } = foldAll([OPENED, openNew('/upload/a'), OPENED]);
+    expect(uploadsOf(outcomes)).toEqual(['partial /upload/a null the session vanished']);
+    expect(fold.sessions.size).toBe(1);
+  });
+  it('ends all sessions of another boot', () => {
+    const { outcomes } = foldAll([OPENED, openNew('/upload/a'), ['hello', { boot: 'ffff', pid: 1, uid: 0 }]]);
+    expect(uploadsOf(outcomes)).toEqual(['partial /upload/a null the session vanished']);
+  });
+  it('ends a session whose process is gone, after its lines had time to come', () => {
+    const { fold } = foldAll([OPENED, openNew('/upload/a')]);
+    const vanishing = createVanishing(() => false);
+    const out: Parameters<typeof vanishing.end>[4] = [];
+    vanishing.end(fold, T0 + 1_000, T0 + 1_000, PARTNERS, out);
+    vanishing.end(fold, T0 + 2_500, T0 + 2_500, PARTNERS, out);
+    expect(out).toEqual([]);
+    vanishing.end(fold, T0 + 3_100, T0 + 3_100, PARTNERS, out);
+    expect(uploadsOf(out)).toEqual(['partial /upload/a null the session vanished']);
+    expect(fold.sessions.size).toBe(0);
+  });
+  it('leaves a session alone whose process lives', () => {
+    const { fold } = foldAll([OPENED, openNew('/upload/a')]);
+    const vanishing = createVanishing(() => true);
+    vanishing.end(fold, T0 + 1e9, T0 + 1e9, PARTNERS, []);
+    expect(fold.sessions.size).toBe(1);
+  });
+});
+
+it('settles a rename that nothing followed, and a temporary name that nobody renames', () => {
+  const { fold } = foldAll([OPENED, openNew('/upload/a.part'), close('/upload/a.part', 3), RENAME]);
+  const out: Parameters<typeof settleSessions>[3] = [];
+  settleSessions(fold, T0 + 500, PARTNERS, out);
+  expect(uploadsOf(out)).toEqual([]);
+  settleSessions(fold, T0 + 1_100, PARTNERS, out);
+  expect(uploadsOf(out)).toEqual(['whole /upload/a 3']);
+
+  const waiting = foldAll([OPENED, openNew('/upload/b.part'), close('/upload/b.part', 3)]).fold;
+  settleSessions(waiting, T0 + 50_000, PARTNERS, out);
+  expect(uploadsOf(out)).toHaveLength(1);
+  settleSessions(waiting, T0 + 61_000, PARTNERS, out);
+  expect(uploadsOf(out)).toEqual(['whole /upload/a 3', 'whole /upload/b.part 3']);
+});
+
+it('copies the sessions it is given', () => {
+  const { fold } = foldAll([OPENED, openNew('/upload/a')]);
+  const sessions = [...fold.sessions.values()];
+  foldAll([close('/upload/a', 3)], createFold(sessions));
+  expect(sessions[0]?.handles).toHaveLength(1);
+});
