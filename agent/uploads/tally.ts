@@ -20,7 +20,7 @@ import {
   wholeLine,
 } from './log-lines.ts';
 import type { Outcome } from './outcome.ts';
-import type { LogLine, Outstanding, Totals, UploadCountUpdate } from './state.ts';
+import type { LogLine, Outstanding, Totals, Upload, UploadCountUpdate } from './state.ts';
 
 /** What the agent does with what the log told: counts, and lines of its own log. */
 export interface Effects {
@@ -41,6 +41,12 @@ export function createTally(outstanding: readonly Outstanding[], totals: Totals)
     totals: { ...totals },
     effects: { counts: [], lines: [] },
   };
+}
+
+/** A session that vanished is noticed late: meanwhile the partner may have sent the file whole in another one. */
+function isOlder(book: DeliveryBook, { user, path, closedAt }: Upload): boolean {
+  const item = user === null ? undefined : book.get(bookKey(user, path));
+  return item !== undefined && closedAt < item.closedAt;
 }
 
 /** Counts one outcome, and follows, moves or forgets the upload that it is about. */
@@ -64,7 +70,8 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
       tally.totals.partial += 1;
       counts.push({ name: 'PartialUploads', value: 1, at: upload.closedAt });
       lines.push(partialLine(upload, outcome.reason));
-      if (upload.user !== null) supersede(tally, forget(tally.book, upload.user, upload.path, 'overwritten'));
+      if (upload.user !== null && !isOlder(tally.book, upload))
+        supersede(tally, forget(tally.book, upload.user, upload.path, 'overwritten'));
       return;
     }
     case 'moved':

@@ -58,6 +58,16 @@ it('counts a partial upload apart, and what was at its path is not waited for an
   expect(tally.book.size).toBe(0);
 });
 
+it('still follows a whole upload when an older one of the same path turns out to have vanished', () => {
+  const tally = tallied([OPENED, openNew('/upload/a'), close('/upload/a', 3)]);
+  const whole = only(tally);
+  const upload = { ...whole, address: '127.0.0.1', uploadedAs: null, bytes: null, cut: false };
+  const vanished = { ...upload, id: 'older', closedAt: whole.closedAt - 1_000 };
+  tallyOutcome(tally, { kind: 'partial', upload: vanished, reason: 'the session vanished' }, SCHEDULE);
+  expect(tally.totals).toMatchObject({ completed: 1, partial: 1, superseded: 0 });
+  expect(only(tally)).toBe(whole);
+});
+
 it('gives a receipt with key, version, etag, bytes and lag', () => {
   const tally = tallied([OPENED, openNew('/upload/a'), close('/upload/a', 3)]);
   takeEffects(tally);

@@ -1,0 +1,205 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Bed } from '../bed/boot.ts';
+import { sleep, until } from '../bed/command.ts';
+import {
+  AGENT,
+  accountReady,
+  agentEvents,
+  agentStatus,
+  bootWithProduct,
+  PREFIX,
+  productRpm,
+  QUICK_CONFIG,
+  startAgent,
+  waitHealthy,
+} from '../bed/product.ts';
+
+/** What a tired operator, a partner or a bucket writer can get wrong, on purpose or not. */
+
+const CONFIG = '/etc/s3files-sftp/config.toml';
+let bed: Bed;
+
+beforeAll(async () => {
+  bed = await bootWithProduct(await productRpm());
+});
+afterAll(async () => await bed?.shutdown());
+
+const login = async (user: string, key: Awaited<ReturnType<Bed['clients']['key']>>) =>
+  (await bed.clients.sftp({ user, key }, ['ls'])).code === 0;
+
+describe('a wrong configuration at start', () => {
+  test.each([
+    ['an unknown key', `${QUICK_CONFIG}\n[sshd]\nprot = 22\n`, /sshd\.prot is not a key/],
+    [
+      'a wrong type',
+      QUICK_CONFIG.replace('poll_seconds = 2', 'poll_seconds = "2"'),
+      /users\.poll_seconds \("2"\)/,
+    ],
+    ['an impossible value', `${QUICK_CONFIG}\n[sshd]\nport = 0\n`, /sshd\.port \(0\) must be at least 1/],
+  ])('%s ends the agent with 78 and the fix, and systemd does not try again', async (_, config, said) => {
+    await bed.writeFile(CONFIG, config);
+    const { code } = await bed.exec(['systemctl', 'start', AGENT]);
+    expect(code).not.toBe(0);
+    expect(await bed.unit(AGENT, 'ExecMainStatus')).toBe('78');
+    await sleep(2_500);
+    expect(await bed.unit(AGENT, 'NRestarts')).toBe('0');
+    const check = await bed.exec(['s3files-sftp', 'config', 'check']);
+    expect(check).toMatchObject({ code: 78, stderr: expect.stringMatching(said) });
+    const events = await agentEvents(bed);
+    expect(events.at(-1)).toMatchObject({ level: 'fatal', msg: expect.stringMatching(said) });
+  });
+
+  test('a file that is missing says what to do', async () => {
+    await bed.run(['rm', CONFIG]);
+    await bed.exec(['systemctl', 'start', AGENT]);
+    expect(await bed.unit(AGENT, 'ExecMainStatus')).toBe('78');
+    expect((await agentEvents(bed)).at(-1)).toMatchObject({ hint: expect.stringContaining('write it') });
+  });
+});
+
+describe('a running host', () => {
+  beforeAll(async () => {
+    await bed.writeFile(CONFIG, QUICK_CONFIG);
+    // A bucket writer was there first: carol's chroot would be the host's root directory.
+    await bed.s3files.plantLink('carol', '/');
+    await startAgent(bed);
+    await waitHealthy(bed);
+  });
+
+  test('keeps its configuration when the file turns bad, says so, and takes the mended one', async () => {
+    await bed.writeFile(CONFIG, `${QUICK_CONFIG}\nnonsense = 1\n`);
+    await until('the refusal', async () => (await agentStatus(bed)).config.problem !== null);
+    const text = (await bed.exec(['s3files-sftp', 'status'])).stdout;
+    expect(text).toMatch(/REFUSED: .*nonsense is not a key/);
+    expect((await agentStatus(bed)).state).toBe('healthy');
+    await bed.writeFile(CONFIG, QUICK_CONFIG);
+    await until('the mended file', async () => (await agentStatus(bed)).config.problem === null);
+  });
+
+  test('a secret that can’t be parsed hurts only its user, is named without its value, and removes nobody', async () => {
+    const key = await bed.clients.key('good');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    await bed.aws.putSecret(`${PREFIX}bad`, '{"publicKeys": ["hunter2-is-no-key"');
+    await accountReady(bed, 'good');
+    const problem = async () => (await agentStatus(bed)).accounts.problems.length > 0;
+    await until('the problem to be told', problem, { timeoutMs: 15_000 });
+    const { accounts } = await agentStatus(bed);
+    expect(accounts).toMatchObject({ active: 1, held: 1, problems: [{ secret: `${PREFIX}bad` }] });
+    expect(await login('good', key)).toBe(true);
+    // Its last good keys stay when a secret that worked turns bad.
+    await bed.aws.putSecret(`${PREFIX}good`, 'not json any more: hunter2');
+    await until('both problems', async () => (await agentStatus(bed)).accounts.held === 2, {
+      timeoutMs: 15_000,
+    });
+    expect(await login('good', key)).toBe(true);
+    expect(JSON.stringify(await bed.journal({ unit: AGENT }))).not.toContain('hunter2');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    await bed.aws.deleteSecret(`${PREFIX}bad`, { force: true });
+    await until('no problem', async () => (await agentStatus(bed)).accounts.held === 0, {
+      timeoutMs: 15_000,
+    });
+  });
+
+  test('a planted link is never followed: the user is refused and told, nobody else is hurt', async () => {
+    const key = await bed.clients.key('carol');
+    // The link's target: nothing may appear in it, nor its owner or mode change.
+    const target = async () =>
+      (await bed.run(['ls', '-A', '/'])) + (await bed.run(['stat', '-c', '%u:%g %a', '/', '/dev']));
+    const before = await target();
+    await bed.aws.putSecret(`${PREFIX}carol`, { publicKeys: [key.publicKey] });
+    const told = async () =>
+      (await agentStatus(bed)).accounts.problems.some(({ user }: { user: string }) => user === 'carol');
+    await until('carol’s problem', told, { timeoutMs: 20_000 });
+    expect(await login('carol', key)).toBe(false);
+    expect(await target()).toBe(before);
+    await bed.aws.deleteSecret(`${PREFIX}carol`, { force: true });
+  });
+
+  test('names that would be options, paths or the host’s own accounts get none', async () => {
+    const key = await bed.clients.key('names');
+    const shadow = await bed.run(['cat', '/etc/shadow']);
+    for (const name of ['root', 'acme.corp', 'disk', 'a'.repeat(32)]) {
+      await bed.aws.putSecret(`${PREFIX}${name}`, { publicKeys: [key.publicKey] });
+    }
+    await until('four refusals', async () => (await agentStatus(bed)).accounts.held >= 4, {
+      timeoutMs: 20_000,
+    });
+    expect(await bed.run(['cat', '/etc/shadow'])).toBe(shadow);
+    expect(await login('root', key)).toBe(false);
+    for (const name of ['root', 'acme.corp', 'disk', 'a'.repeat(32)]) {
+      await bed.aws.deleteSecret(`${PREFIX}${name}`, { force: true });
+    }
+  });
+
+  test('AWS out of reach removes nobody, and a restart of the agent without AWS neither', async () => {
+    const key = await bed.clients.key('good-2');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    await until('the new key', async () => await login('good', key), { timeoutMs: 15_000, everyMs: 500 });
+    await bed.aws.unreachable();
+    try {
+      await sleep(5_000);
+      expect(await login('good', key)).toBe(true);
+      await bed.run(['systemctl', 'restart', AGENT]);
+      await sleep(5_000);
+      expect(await login('good', key)).toBe(true);
+      expect((await agentStatus(bed)).accounts.active).toBe(1);
+    } finally {
+      await bed.aws.reachable();
+    }
+  });
+
+  test('SIGTERM drains within five seconds, and the partners’ sessions go on', async () => {
+    const key = await bed.clients.key('good-3');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    await until('the new key', async () => await login('good', key), { timeoutMs: 20_000, everyMs: 500 });
+    const session = await bed.clients.connect({ user: 'good', key });
+    const began = performance.now();
+    await bed.run(['systemctl', 'stop', AGENT]);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await session.put('/upload/while-stopped.txt', 'counted later');
+    const stopped = await bed.exec(['s3files-sftp', 'status']);
+    expect(stopped).toMatchObject({ stdout: expect.stringMatching(/^state +stopped/) });
+    await bed.run(['systemctl', 'start', AGENT]);
+    await waitHealthy(bed);
+    const counted = async () =>
+      (await agentEvents(bed)).some(
+        ({ path, msg }) => path === '/upload/while-stopped.txt' && msg === 'upload complete',
+      );
+    await until('the upload to be counted', counted, { timeoutMs: 15_000 });
+    session.end();
+  });
+
+  test('the status is for everybody, the commands for root alone', async () => {
+    const status = await bed.exec(['s3files-sftp', 'status'], { user: 'nobody' });
+    expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^state +healthy/) });
+    const sync = await bed.exec(['s3files-sftp', 'sync'], { user: 'nobody' });
+    expect(sync).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('only root may command the agent'),
+    });
+    expect(await bed.exec(['s3files-sftp', 'sync'])).toMatchObject({
+      code: 0,
+      stdout: '1 accounts can log in\n',
+    });
+    expect((await bed.exec(['s3files-sftp', 'plan'])).stdout).toMatch(/nothing to do/);
+    expect((await bed.exec(['s3files-sftp', 'frobnicate'])).code).toBe(64);
+  });
+
+  test('doctor finds a sound host sound, and names what is wrong with one that is not', async () => {
+    const sound = await bed.exec(['s3files-sftp', 'doctor']);
+    expect(sound.stdout).not.toMatch(/^FAIL/m);
+    expect(sound.code).toBe(0);
+    await bed.writeFile('/root/.aws/credentials', '[default]\naws_access_key_id = STALE\n');
+    const sick = await bed.exec(['s3files-sftp', 'doctor']);
+    expect(sick.code).toBe(1);
+    expect(sick.stdout).toMatch(/^FAIL +credentials in root’s home/m);
+    await bed.run(['rm', '/root/.aws/credentials']);
+  });
+
+  test('removing the package refuses partners and keeps accounts and files', async () => {
+    await bed.run(['dnf', '--assumeyes', 'remove', 's3files-sftp-agent'], { timeoutMs: 60_000 });
+    expect(await bed.unit('s3files-sftp-sshd.service', 'ActiveState')).not.toBe('active');
+    expect((await bed.exec(['getent', 'passwd', 'good'])).code).toBe(0);
+    expect((await bed.s3files.read('good/upload/while-stopped.txt')).toString()).toBe('counted later');
+  });
+});
