@@ -85,6 +85,8 @@ export function watchConfig(
     reloading = reloading.then(reload);
   };
   watcher.on('add', queue).on('change', queue).on('unlink', queue);
+  // What changed between the first reading and now would go unseen.
+  watcher.once('ready', queue);
   watcher.on('error', (err) =>
     log.error({ err }, 'changes of the configuration go unnoticed until a restart'),
   );

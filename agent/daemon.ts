@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecretsSource } from './accounts/secrets.ts';
 import { createAccountSync } from './accounts/sync.ts';
 import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
@@ -34,8 +35,9 @@ const PUBLISH_DEADLINE_MS = 60_000;
 const STATUS_MS = 1_000;
 /** A third of WatchdogSec in the unit file, so that one lost ping is no restart. */
 const WATCHDOG_MS = 10_000;
-/** TimeoutStopSec is twice as long; what is not sent by then is kept for the next start. */
-const DRAIN_MS = 3_000;
+/** At the end: for what is under way to end by itself, then for the last metrics. Five seconds in all. */
+const SETTLE_MS = 1_500;
+const DRAIN_MS = 2_500;
 
 /**
  * Runs the agent until SIGTERM or SIGINT.
@@ -95,6 +97,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   );
 
   let syncLoop: Loop | undefined;
+  let mountLoop: Loop | undefined;
   const sshd = createPartnerSshd(config, edges);
   const mount = createMountWatch(
     config,
@@ -179,7 +182,25 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   };
   const writeStatus = createStatusWriter(notifier, log);
 
-  const mountLoop = start({
+  // Before the loops run: while the socket is made, the umask is the whole process's.
+  await serveControl(
+    CONTROL_PATH,
+    {
+      status,
+      plan: () => accounts.plan(signal),
+      sync: async ({ approve }) => {
+        if (approve !== undefined) accounts.approve(String(approve));
+        return (await syncLoop?.run(accounts.report)) ?? accounts.report();
+      },
+      maintenance: async ({ on }) => {
+        mount.setMaintenance(on === true);
+        return (await mountLoop?.run(mount.report)) ?? mount.report();
+      },
+    },
+    signal,
+  );
+
+  mountLoop = start({
     name: 'mount',
     periodMs: mount.restMs,
     maxBackoffMs: 5_000,
@@ -233,29 +254,18 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   }
 
   const feed = uploads.run(signal);
-  await serveControl(
-    CONTROL_PATH,
-    {
-      status,
-      plan: () => accounts.plan(signal),
-      sync: async ({ approve }) => {
-        if (approve !== undefined) accounts.approve(String(approve));
-        return (await syncLoop?.run(accounts.report)) ?? accounts.report();
-      },
-      maintenance: async ({ on }) => {
-        mount.setMaintenance(on === true);
-        return await mountLoop.run(mount.report);
-      },
-    },
-    signal,
-  );
   await notifier.ready(`started; ${alive().length} loops`);
   log.info({ version: VERSION, readySeconds: process.uptime() }, 'ready');
 
   await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
   log.info('stopping: what is under way is saved');
   await notifier.stopping();
-  await Promise.all([feed, configWatch.close(), ...loops.map((loop) => loop.ended)]);
+  const settled = Promise.all([feed, configWatch.close(), ...loops.map((loop) => loop.ended)]).then(
+    () => true,
+  );
+  if (!(await Promise.race([settled, sleep(SETTLE_MS, false, { ref: false })]))) {
+    log.warn('something is still under way, as on a mount that hangs; it is abandoned');
+  }
   await metrics.drain(DRAIN_MS, { persist });
   await persist();
   await writeStatus({ ...status(), state: 'stopped', reasons: ['the agent was stopped'] });

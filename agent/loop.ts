@@ -40,6 +40,8 @@ const JITTER = 0.1;
 /** Runs ticks one after another, never two at once, backing off while they fail. */
 export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
   let lastCompleted = edges.monotonicMs();
+  /** When the tick under way, or the rest after the last one, began. */
+  let since = lastCompleted;
   let restMs = 0;
   let failures = 0;
   let woken = false;
@@ -68,6 +70,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
     while (!edges.signal.aborted) {
       woken = false;
       restMs = 0;
+      since = edges.monotonicMs();
       const askers = waiting;
       waiting = [];
       let failure: unknown;
@@ -90,6 +93,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
         );
       }
       lastCompleted = edges.monotonicMs();
+      since = lastCompleted;
       restMs = restAfter(options, failures) * (1 - JITTER + 2 * JITTER * edges.random());
       if (!woken && !edges.signal.aborted) await rest(restMs);
     }
@@ -98,7 +102,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
   return {
     name: options.name,
     lastCompletedMs: () => lastCompleted,
-    isAlive: () => edges.monotonicMs() - lastCompleted <= restMs + options.deadlineMs,
+    isAlive: () => edges.monotonicMs() - since <= restMs + options.deadlineMs,
     wake,
     run: (read) =>
       new Promise((resolve, reject) => {

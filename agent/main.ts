@@ -19,7 +19,8 @@ async function run(argv: readonly string[]): Promise<number> {
   switch (command) {
     case 'daemon': {
       const { runDaemon } = await import('./daemon.ts');
-      return await runDaemon();
+      // A child that hangs on the mount would keep the process for as long; its work is saved.
+      return process.exit(await runDaemon());
     }
     case 'mount-directories':
     case 'mount-probe':

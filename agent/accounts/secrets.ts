@@ -86,8 +86,8 @@ export function createSecretsSource(
       );
     }
     for (const { SecretId = '', ErrorCode = 'an unknown error' } of Errors) {
-      const name =
-        names.find((each) => each === SecretId || SecretId.includes(`:secret:${each}-`)) ?? SecretId;
+      // The name that was asked for, or its ARN, which ends in a dash and six characters.
+      const name = /:secret:(.+)-[A-Za-z0-9]{6}$/.exec(SecretId)?.[1] ?? SecretId;
       readings.set(name, await explain(name, ErrorCode, abortSignal));
     }
     return names.map((name) => readings.get(name) ?? unread(name, 'was left out of the answer'));

@@ -31,7 +31,11 @@ export function createCloudWatchSink(config: () => Config): MetricSink {
   const client = new CloudWatchClient({
     ...(region !== undefined && { region }),
     maxAttempts: 3,
-    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
+    requestHandler: {
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+    },
   });
 
   const put = (data: readonly MetricDatum[], signal: AbortSignal) =>

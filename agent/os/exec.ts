@@ -66,6 +66,7 @@ export const exec: Exec = async (argv, options = {}) => {
 
   return await new Promise<ExecResult>((resolve) => {
     const abandon = () => {
+      clearTimeout(timer);
       child.kill('SIGKILL');
       child.stdout.destroy();
       child.stderr.destroy();

@@ -41,6 +41,7 @@ export function createDelivery(config: () => Config): Delivery {
       requestHandler: {
         connectionTimeout: CONNECTION_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
+        throwOnRequestTimeout: true,
         httpAgent: { maxSockets: MOST_REQUESTS, keepAlive: true },
         httpsAgent: { maxSockets: MOST_REQUESTS, keepAlive: true },
       },

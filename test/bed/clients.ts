@@ -32,7 +32,11 @@ export interface Clients {
   /** The same, still running: kill it with SIGINT for a Ctrl-C, with SIGKILL for a crash. */
   startSftp(login: Login, commands: readonly string[]): ChildProcess;
   /** OpenSSH's ssh with more arguments: `[]` asks for a shell, `['-W', 'localhost:22']` for a forward. */
-  ssh(login: Login, args: readonly string[], options?: { timeoutMs?: number }): Promise<CommandResult>;
+  ssh(
+    login: Login,
+    args: readonly string[],
+    options?: { timeoutMs?: number; remoteCommand?: string },
+  ): Promise<CommandResult>;
   /** A session of ssh2, whose connection can be cut. @throws Error when the login is refused */
   connect(login: Login): Promise<Ssh2Session>;
 }
@@ -73,8 +77,11 @@ export function createClients(directory: string, netns: string): Clients {
       child.stdin?.end(script(commands));
       return child;
     },
-    ssh: async (login, args, { timeoutMs = 20_000 } = {}) =>
-      await command(inNetwork(['ssh', ...options(login), ...args, `${login.user}@127.0.0.1`]), { timeoutMs }),
+    ssh: async (login, args, { timeoutMs = 20_000, remoteCommand } = {}) => {
+      const remote = remoteCommand === undefined ? [] : [remoteCommand];
+      const argv = ['ssh', ...options(login), ...args, `${login.user}@127.0.0.1`, ...remote] as const;
+      return await command(inNetwork(argv), { timeoutMs });
+    },
     connect: async ({ user, key, port = DEFAULT_PORT, localAddress }) =>
       await connectSsh2(directory, { user, keyPath: key.path, port, ...(localAddress && { localAddress }) }),
   };

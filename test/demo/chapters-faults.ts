@@ -26,8 +26,8 @@ export async function loseTheMount(story: Story, fault: 'hang' | 'death'): Promi
   await until('partners to be refused', refused, { timeoutMs: 30_000, everyMs: 50 });
   narrator.check('partners are refused', true, `after ${since(began)}`);
   const login = await bed.clients.sftp(globex, ['ls'], { timeoutMs: 5_000 });
-  // It may be back already: then the login is right to succeed.
-  const back = (await agentStatus(bed)).mount.serving;
+  // Served again by now, and logged in: then the login was right to succeed, and the next chapter tries once more.
+  const back = login.code === 0 && (await agentStatus(bed)).mount.serving;
   narrator.check(
     'a login meanwhile is refused, at connect',
     login.code !== 0 || back,
@@ -88,6 +88,9 @@ export async function killTheAgent({ bed, narrator, truth, acme, globex }: Story
   const upload = await session.begin('/upload/across-the-kill.bin', first);
   const client = bed.clients.startSftp(acme, [`put ${join(outbox, 'large.bin')} large.bin`, 'ls']);
 
+  const arriving = async () =>
+    (await bed.exec(['test', '-s', `${MOUNT_POINT}/acme/upload/large.bin`])).code === 0;
+  await until('the large upload to be under way', arriving, { timeoutMs: 10_000, everyMs: 10 });
   const killed = await bed.faults.killMain(AGENT);
   const restarted = async () => {
     const pid = Number(await bed.unit(AGENT, 'MainPID'));

@@ -169,6 +169,18 @@ describe('a running host', () => {
     session.end();
   });
 
+  test('SIGTERM ends the agent within five seconds while the mount hangs, and a new one brings it back', async () => {
+    await bed.faults.stopProxy();
+    await sleep(1_500);
+    const began = performance.now();
+    await bed.run(['systemctl', 'stop', AGENT]);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(await bed.unit(AGENT, 'Result')).toBe('success');
+    expect((await bed.exec(['s3files-sftp', 'status'])).stdout).toMatch(/^state +stopped/);
+    await startAgent(bed);
+    await waitHealthy(bed, 60);
+  });
+
   test('the status is for everybody, the commands for root alone', async () => {
     const status = await bed.exec(['s3files-sftp', 'status'], { user: 'nobody' });
     expect(status).toMatchObject({ code: 0, stdout: expect.stringMatching(/^state +healthy/) });

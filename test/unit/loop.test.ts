@@ -90,6 +90,30 @@ describe('startLoop', () => {
     await loop.ended;
   });
 
+  it('gives a tick its whole deadline, however long the rest before it was', async () => {
+    const { stop, edges, clock } = bed();
+    let release = () => {};
+    let ticks = 0;
+    const tick = async () => {
+      ticks += 1;
+      if (ticks === 2) await new Promise<void>((resolve) => (release = resolve));
+    };
+    const options = { name: 'rare', periodMs: () => 60_000, maxBackoffMs: 60_000, deadlineMs: 500, tick };
+    const loop = startLoop(options, edges);
+    await sleep(5);
+    clock.ms = 60_000;
+    loop.wake();
+    await sleep(5);
+    expect(ticks).toBe(2);
+    clock.ms = 60_500;
+    expect(loop.isAlive()).toBe(true);
+    clock.ms = 60_501;
+    expect(loop.isAlive()).toBe(false);
+    stop.abort();
+    release();
+    await loop.ended;
+  });
+
   it('ends its rest at once when woken', async () => {
     const { stop, edges } = bed();
     let ticks = 0;
