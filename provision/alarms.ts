@@ -1,6 +1,7 @@
-import { Duration } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import { Alarm, ComparisonOperator, Metric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
@@ -65,8 +66,7 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    this.topic =
-      props.alarmTopic ?? new Topic(this, 'Topic', { displayName: 'S3 Files SFTP', enforceSSL: true });
+    this.topic = props.alarmTopic ?? this.#createTopic();
     if (props.alarmEmail) this.topic.addSubscription(new EmailSubscription(props.alarmEmail));
     const action = new SnsAction(this.topic);
     this.alarms = [...ALARMS, cpuAlarm(props.instanceType)].map((definition) => {
@@ -75,6 +75,21 @@ export class Alarms extends Construct {
       alarm.addOkAction(action);
       return alarm;
     });
+  }
+
+  /** A policy of one's own replaces the one that lets this account's alarms publish, so it must say so again. */
+  #createTopic(): Topic {
+    const topic = new Topic(this, 'Topic', { displayName: 'S3 Files SFTP', enforceSSL: true });
+    topic.addToResourcePolicy(
+      new PolicyStatement({
+        sid: 'AlarmsPublish',
+        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
+        actions: ['sns:Publish'],
+        resources: [topic.topicArn],
+        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
+      }),
+    );
+    return topic;
   }
 
   #create(definition: AlarmDefinition, { monitored, runbookUrl }: AlarmsProps): Alarm {

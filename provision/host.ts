@@ -63,6 +63,9 @@ export class Host extends Construct {
       minCapacity: 1,
       // The second one exists only while a host is being replaced.
       maxCapacity: 2,
+      // An unhealthy host serves on until its successor is up.
+      minHealthyPercentage: 100,
+      maxHealthyPercentage: 200,
       healthChecks: HealthChecks.ec2({ gracePeriod: BOOT_LIMIT }),
       signals: Signals.waitForAll({ timeout: BOOT_LIMIT }),
       updatePolicy: UpdatePolicy.rollingUpdate({

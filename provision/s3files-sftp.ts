@@ -84,6 +84,8 @@ export class S3FilesSftp extends Construct {
 
     const monitored = { fileSystemId: this.storage.fileSystemId, groupName: this.host.groupName };
     this.alarms = new Alarms(this, 'Alarms', { ...props, monitored });
+    // Silence is breaching: an alarm that is older than the host would go off on every first deployment.
+    this.alarms.node.addDependency(this.host.group);
     this.dashboard = new ServiceDashboard(this, 'Monitoring', {
       alarms: this.alarms.alarms,
       monitored,

@@ -79,8 +79,8 @@ export class Storage extends Construct {
     grant(
       role,
       {
-        // For amazon-efs-utils: it resolves mount targets this way with -t efs, and when DNS has no answer. Its
-        // s3files path does without since 3.0, earlier helpers don't.
+        // For amazon-efs-utils: it resolves mount targets this way with -t efs; its s3files path does without
+        // since 3.0, earlier helpers don't.
         sid: 'MountHelperLooksUpMountTargets',
         actions: ['elasticfilesystem:DescribeMountTargets', 'elasticfilesystem:DescribeFileSystems'],
         resources: ['*'],

@@ -81,6 +81,20 @@ describe('the alarms', () => {
     }
   });
 
+  it('may publish to the topic of the stack’s own, whose policy replaces the default one', () => {
+    template.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Allow',
+            Action: 'sns:Publish',
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+          }),
+        ]),
+      },
+    });
+  });
+
   it('are heard: raised and cleared at one topic, given or made, that refuses plain HTTP', () => {
     for (const alarm of alarms) expect(alarm.OKActions).toEqual(alarm.AlarmActions);
     template.hasResourceProperties('AWS::SNS::TopicPolicy', {
