@@ -63,7 +63,7 @@ try {
 
 const { kept, broken } = narrator.score();
 const seconds = ((performance.now() - began) / 1000).toFixed(0);
-narrator.note(`\n${kept} promises kept, ${broken} broken, in ${seconds} s`);
+process.stdout.write(`\n${kept} promises kept, ${broken} broken, in ${seconds} s\n`);
 process.exit(broken === 0 ? 0 : 1);
 
 /** Leaves the agent's whole log behind when a promise was broken. */

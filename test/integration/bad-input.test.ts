@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { POLICY } from '../../agent/host/algorithms.ts';
 import type { Bed } from '../bed/boot.ts';
 import { sleep, until } from '../bed/command.ts';
 import {
@@ -201,6 +202,10 @@ describe('a running host', () => {
     const sound = await bed.exec(['s3files-sftp', 'doctor']);
     expect(sound.stdout).not.toMatch(/^FAIL/m);
     expect(sound.code).toBe(0);
+    // What sshd itself understood: nothing of the policy was unknown to it, and nothing was added.
+    const effective = await bed.run(['/usr/sbin/sshd', '-T', '-f', '/run/s3files-sftp/sshd_config']);
+    expect(effective).toContain(`\nciphers ${POLICY.ciphers.join(',')}\n`);
+    expect(effective).toMatch(/^disableforwarding yes$/m);
     await bed.writeFile('/root/.aws/credentials', '[default]\naws_access_key_id = STALE\n');
     const sick = await bed.exec(['s3files-sftp', 'doctor']);
     expect(sick.code).toBe(1);

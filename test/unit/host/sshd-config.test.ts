@@ -1,12 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../agent/config.ts';
 import { POLICY, sshdSupport } from '../../../agent/host/algorithms.ts';
-import { ensureHostKeys, hostKeyPaths } from '../../../agent/host/host-keys.ts';
 import { renderSshdConfig } from '../../../agent/host/sshd-config.ts';
-import { type Exec, exec } from '../../../agent/os/exec.ts';
+import type { Exec } from '../../../agent/os/exec.ts';
 
 const config = (toml = '') =>
   parseConfig(`[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"\n${toml}`);
@@ -46,31 +42,6 @@ describe('renderSshdConfig', () => {
   it('starts no session in a directory that sshd would split', () => {
     expect(value(render('[users]\ndirectories = ["to us", "x"]\n'), 'ForceCommand')).not.toContain('-d');
     expect(value(render('[users]\ndirectories = ["in"]\n'), 'ForceCommand')).toMatch(/ -d \/in$/);
-  });
-
-  it('is accepted by the sshd of this machine', async ({ skip }) => {
-    const program = '/usr/sbin/sshd';
-    if ((await exec([program, '-V'])).outcome === 'unstartable') return skip('sshd is not installed');
-    const directory = await mkdtemp(join(tmpdir(), 'sshd-'));
-    try {
-      await ensureHostKeys(directory, exec);
-      const hostKeys = hostKeyPaths(directory);
-      const support = await sshdSupport(exec, program, hostKeys[0] ?? '');
-      if (support.algorithms.kex.length === 0) return skip('sshd tests nothing here: /run/sshd is missing');
-      expect(support.algorithms.ciphers).toEqual(POLICY.ciphers);
-      const path = join(directory, 'sshd_config');
-      const text = renderSshdConfig({
-        config: config(),
-        support,
-        hostKeys,
-        group: 's3files-sftp',
-        keyDirectory: '/etc/s3files-sftp/keys',
-      });
-      await writeFile(path, text);
-      expect(await exec([program, '-t', '-f', path])).toMatchObject({ code: 0, stderr: '' });
-    } finally {
-      await rm(directory, { recursive: true });
-    }
   });
 });
 
