@@ -18,6 +18,7 @@ import type { Edges } from './os/edges.ts';
 import { type Argv, exec } from './os/exec.ts';
 import { follow } from './os/follow.ts';
 import { createNotifier } from './os/notify.ts';
+import { serialized } from './os/serialized.ts';
 import { type AgentStatus, CONTROL_PATH } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { createUploadFeed } from './uploads/feed.ts';
@@ -76,7 +77,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     log,
     signal,
   };
-  const self = (command: string): Argv => [process.execPath, process.argv[1] ?? '', command];
+  const selfArgv: Argv = [process.execPath, process.argv[1] ?? ''];
   const notifier = createNotifier(exec, process.env);
   const stored = await loadCheckpoint(CHECKPOINT_PATH);
   if (stored.problem !== undefined) log.error({ problem: stored.problem }, 'counting begins anew');
@@ -112,7 +113,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
       sshdActive: sshd.active,
       recovered: (value) => metrics.record({ name: 'MountRecoverySeconds', value, at: edges.now() }),
     },
-    { ...edges, expectation: expectedMount(), writeProbe: self('mount-probe') },
+    { ...edges, expectation: expectedMount(), writeProbe: [...selfArgv, 'mount-probe'] },
   );
 
   const accounts = createAccountSync(
@@ -125,13 +126,13 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     {
       ...edges,
       secrets: createSecretsSource({ region: initial.aws.region }, edges),
-      selfArgv: [process.execPath, process.argv[1] ?? ''],
+      selfArgv,
     },
   );
 
   const uploads = createUploadFeed(
     config,
-    { state: stored.uploads, witnessArgv: self('witness') },
+    { state: stored.uploads, witnessArgv: [...selfArgv, 'witness'] },
     {
       commit: async (state, { counts, lines }) => {
         uploadState = state;
@@ -257,7 +258,10 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   await notifier.ready(`started; ${alive().length} loops`);
   log.info({ version: VERSION, readySeconds: process.uptime() }, 'ready');
 
-  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  // Told to stop while it started, it has been aborted already.
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  }
   log.info('stopping: what is under way is saved');
   await notifier.stopping();
   const settled = Promise.all([feed, configWatch.close(), ...loops.map((loop) => loop.ended)]).then(
@@ -283,20 +287,4 @@ function requireRegion(config: Config): void {
 function expectedMount(): MountExpectation {
   const fsType = process.env.S3FILES_SFTP_EXPECTED_FSTYPE;
   return fsType === undefined || fsType === '' ? REAL_MOUNT : { fsType };
-}
-
-/** One write at a time, each with what is known when it begins; callers in the meantime share the next one. */
-function serialized(write: () => Promise<void>): () => Promise<void> {
-  let current = Promise.resolve();
-  let next: Promise<void> | undefined;
-  return () => {
-    next ??= current
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        current = write();
-        return current;
-      });
-    return next;
-  };
 }

@@ -22,8 +22,6 @@ export interface LoopEdges {
 
 export interface Loop {
   readonly name: string;
-  /** When the last tick ended, whether it succeeded or not: a failing loop is alive, a stuck one is not. */
-  lastCompletedMs(): number;
   /** False once a tick has run past its deadline, or the next one is overdue. */
   isAlive(): boolean;
   /** Ticks now, or right after the tick under way. */
@@ -39,9 +37,8 @@ const JITTER = 0.1;
 
 /** Runs ticks one after another, never two at once, backing off while they fail. */
 export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
-  let lastCompleted = edges.monotonicMs();
   /** When the tick under way, or the rest after the last one, began. */
-  let since = lastCompleted;
+  let since = edges.monotonicMs();
   let restMs = 0;
   let failures = 0;
   let woken = false;
@@ -92,8 +89,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
           `${options.name} failed; it will be tried again`,
         );
       }
-      lastCompleted = edges.monotonicMs();
-      since = lastCompleted;
+      since = edges.monotonicMs();
       restMs = restAfter(options, failures) * (1 - JITTER + 2 * JITTER * edges.random());
       if (!woken && !edges.signal.aborted) await rest(restMs);
     }
@@ -101,7 +97,6 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
 
   return {
     name: options.name,
-    lastCompletedMs: () => lastCompleted,
     isAlive: () => edges.monotonicMs() - since <= restMs + options.deadlineMs,
     wake,
     run: (read) =>
