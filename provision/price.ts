@@ -63,6 +63,19 @@ const ASSUMED = {
   idleLogGb: 0.05,
 } as const;
 
+/** @returns dollars a month for asking Secrets Manager this many times a poll, at this pace */
+export function pollingCost(poll: { readonly calls: number; readonly everySeconds: number }): number {
+  return ((MINUTES * 60) / poll.everySeconds) * poll.calls * PRICES.secretCall;
+}
+
+/**
+ * @param asked HEAD requests for each upload: one where the first finds the object, more where S3 Files lags
+ * @returns dollars for following this many uploads to their objects; what S3 Files itself bills is not in it
+ */
+export function deliveryCost(uploads: number, asked: { readonly headsEach: number }): number {
+  return uploads * asked.headsEach * PRICES.getRequest;
+}
+
 export interface CostLine {
   readonly what: string;
   readonly dollars: number;
@@ -72,7 +85,7 @@ export interface CostLine {
 export function monthlyCost(usage: Usage): CostLine[] {
   const { uploadedGb, files, userSecrets } = usage;
   const secrets = userSecrets + ASSUMED.ownSecrets;
-  const calls = MINUTES * ASSUMED.secretCallsAMinute;
+  const polling = pollingCost({ calls: ASSUMED.secretCallsAMinute, everySeconds: 60 });
   const logGb = ASSUMED.idleLogGb + (files * ASSUMED.logBytesAFile) / 1e9;
   const stayingGb = (uploadedGb * ASSUMED.residenceDays) / DAYS;
   return [
@@ -81,12 +94,12 @@ export function monthlyCost(usage: Usage): CostLine[] {
     { what: `disk (${ASSUMED.diskGb} GB gp3)`, dollars: PRICES.diskGbMonth * ASSUMED.diskGb },
     {
       what: 'secrets, and reading them each minute',
-      dollars: secrets * PRICES.secretMonth + calls * PRICES.secretCall,
+      dollars: secrets * PRICES.secretMonth + polling,
     },
     { what: 'logs', dollars: logGb * PRICES.logGb },
     {
       what: 'S3 requests',
-      dollars: (files + ASSUMED.probePuts) * PRICES.putRequest + files * PRICES.getRequest,
+      dollars: (files + ASSUMED.probePuts) * PRICES.putRequest + deliveryCost(files, { headsEach: 1 }),
     },
     { what: 'S3 Files: writing', dollars: uploadedGb * PRICES.fileWriteGb },
     { what: 'S3 Files: bringing it to the bucket', dollars: uploadedGb * PRICES.fileReadGb },

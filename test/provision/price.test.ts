@@ -3,8 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { costTables } from '../../provision/cost-table.ts';
 import {
   breakEvenGb,
+  deliveryCost,
   monthlyCost,
   PRICES,
+  pollingCost,
   sumOf,
   transferFamilyCost,
   type Usage,
@@ -30,6 +32,16 @@ describe('the price table', () => {
   it('adds ten cents for each GB: writing, bringing to the bucket, a day of fast storage', () => {
     const perGb = sumOf(monthlyCost(usage(1000, 0))) - sumOf(monthlyCost(usage(0)));
     expect(perGb / 1000).toBeCloseTo(0.06 + 0.03 + 0.3 / (365 / 12), 6);
+  });
+
+  it('puts a poll of two calls a minute at 44 cents a month, and every quarter of a minute at four times that', () => {
+    expect(pollingCost({ calls: 2, everySeconds: 60 })).toBeCloseTo(0.438, 6);
+    expect(pollingCost({ calls: 2, everySeconds: 15 })).toBeCloseTo(1.752, 6);
+  });
+
+  it('puts a million receipts at 40 cents, when each object is there at the first question', () => {
+    expect(deliveryCost(1_000_000, { headsEach: 1 })).toBeCloseTo(0.4, 9);
+    expect(deliveryCost(1_000_000, { headsEach: 2.5 })).toBeCloseTo(1, 9);
   });
 
   it('breaks even where both bills are the same', () => {
