@@ -23,6 +23,9 @@ const directoryName = text(
   'a directory name of letters, digits, space and _.-',
 );
 
+/** Where metrics go unless the configuration names another namespace; the CDK stack puts its own name behind it. */
+export const METRIC_NAMESPACE = 'S3FilesSftp';
+
 /**
  * The whole configuration with its defaults. Strict: a key that is not here is an error, since a misspelt key
  * that is ignored is a setting that silently does nothing.
@@ -141,6 +144,14 @@ export const configSchema = v.strictObject({
 
   metrics: v.optional(
     v.strictObject({
+      /** Metrics carry no dimension, so two services of one account and region must not share a namespace. */
+      namespace: v.optional(
+        text(
+          /^(?!AWS\/)[A-Za-z0-9][A-Za-z0-9._/#-]{0,254}$/,
+          'a CloudWatch namespace of letters, digits and ._/#- that does not begin with "AWS/"',
+        ),
+        METRIC_NAMESPACE,
+      ),
       publish_seconds: v.optional(seconds(1, 3600), 60),
     }),
     {},

@@ -6,6 +6,7 @@ export interface AgentSettings {
   readonly hostKeysSecret: string;
   readonly bucket: string;
   readonly prefix: string;
+  readonly metricNamespace: string;
 }
 
 /** Partners' sshd takes the standard port: the host's own sshd is masked, administrators use Session Manager. */
@@ -34,6 +35,9 @@ host_keys_secret = ${toml(settings.hostKeysSecret)}
 [uploads]
 bucket = ${toml(settings.bucket)}
 prefix = ${toml(settings.prefix)}
+
+[metrics]
+namespace = ${toml(settings.metricNamespace)}
 `;
 }
 

@@ -1,6 +1,5 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
-import { METRIC_NAMESPACE } from '../agent/metrics/catalogue.ts';
 import { grant } from './grant.ts';
 
 /** Reading users: the values of the secrets under the prefix, and of no others. */
@@ -31,15 +30,15 @@ export function grantReadUsers(role: IRole, usersPrefix: string): void {
   );
 }
 
-/** Publishing metrics, in the product's own namespace only. */
-export function grantPublishMetrics(role: IRole): void {
+/** Publishing metrics, in this service's namespace only. */
+export function grantPublishMetrics(role: IRole, namespace: string): void {
   grant(
     role,
     {
       sid: 'PublishMetrics',
       actions: ['cloudwatch:PutMetricData'],
       resources: ['*'],
-      conditions: { StringEquals: { 'cloudwatch:namespace': METRIC_NAMESPACE } },
+      conditions: { StringEquals: { 'cloudwatch:namespace': namespace } },
     },
     'takes no resource; the namespace condition limits it.',
   );

@@ -5,12 +5,13 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
-import { METRIC_NAMESPACE, METRICS } from '../agent/metrics/catalogue.ts';
+import { METRICS } from '../agent/metrics/catalogue.ts';
 import { ALARMS, type AlarmDefinition, cpuAlarm, type MetricSource } from './alarm-table.ts';
 import type { ResolvedProps } from './props.ts';
 
-/** What the services' metrics are filed under. */
+/** What metrics are filed under. */
 export interface Monitored {
+  readonly metricNamespace: string;
   readonly fileSystemId: string;
   readonly groupName: string;
 }
@@ -24,7 +25,7 @@ function metricOf(source: MetricSource, monitored: Monitored, periodSeconds: num
   switch (source.from) {
     case 'agent':
       return new Metric({
-        namespace: METRIC_NAMESPACE,
+        namespace: monitored.metricNamespace,
         metricName: source.name,
         statistic: source.statistic ?? METRICS[source.name].statistic,
         period,

@@ -33,6 +33,7 @@ export const CONTEXT_KEYS = {
   noncurrentDays: 'days that S3 keeps overwritten and deleted objects (30)',
   usersPrefix: 'beginning of the users’ secrets’ names (s3files-sftp/users/)',
   directories: 'made for each user, with commas between (upload)',
+  metricNamespace: 'where CloudWatch keeps the metrics (S3FilesSftp/ and the stack’s name)',
   purge: '"true" lets s3files-sftp purge delete object versions',
   patchSchedule: 'cron(…) in UTC: when the host is replaced by a patched one',
   amiId: 'pins one image, and ends scheduled patching',
@@ -84,7 +85,8 @@ const PAIRS: ReadonlyArray<readonly [ContextKey, ContextKey]> = [
 /** Turns the context into props; look-ups happen only for what it names. */
 export function propsFromContext(context: Context, stack: Stack): S3FilesSftpProps {
   const { eipAllocationId, eipAddress, hostedZoneId, zoneName, hostName } = context;
-  const { instanceType, prefix, usersPrefix, alarmEmail, patchSchedule, amiId, runbookUrl } = context;
+  const { instanceType, prefix, usersPrefix, metricNamespace, alarmEmail, patchSchedule, amiId, runbookUrl } =
+    context;
   return defined({
     rpm: rpmPath(context.rpm),
     vpc: context.vpcId && Vpc.fromLookup(stack, 'ExistingVpc', { vpcId: context.vpcId }),
@@ -102,7 +104,17 @@ export function propsFromContext(context: Context, stack: Stack): S3FilesSftpPro
     logRetention: context.logRetention && Number(context.logRetention),
     noncurrentDays: context.noncurrentDays && Number(context.noncurrentDays),
     purge: context.purge && context.purge === 'true',
-    ...{ hostName, instanceType, prefix, usersPrefix, alarmEmail, patchSchedule, amiId, runbookUrl },
+    ...{
+      hostName,
+      instanceType,
+      prefix,
+      usersPrefix,
+      metricNamespace,
+      alarmEmail,
+      patchSchedule,
+      amiId,
+      runbookUrl,
+    },
   });
 }
 

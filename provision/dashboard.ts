@@ -12,7 +12,7 @@ import {
   TextWidget,
 } from 'aws-cdk-lib/aws-cloudwatch';
 import { Construct } from 'constructs';
-import { METRIC_NAMESPACE, METRICS, type MetricName } from '../agent/metrics/catalogue.ts';
+import { METRICS, type MetricName } from '../agent/metrics/catalogue.ts';
 import { type Monitored, S3_FILES_NAMESPACE } from './alarms.ts';
 import { insightsQuery, LOG_TABLES, type LogTable } from './log-queries.ts';
 import type { Logs } from './logs.ts';
@@ -59,22 +59,22 @@ export class ServiceDashboard extends Construct {
         new AlarmStatusWidget({ title: 'Alarms', alarms: [...alarms], width: HALF, height: 6 }),
         new SingleValueWidget({
           title: 'Now: mount (1 = serving), users, held changes',
-          metrics: [agent('MountHealthy'), agent('ActiveUsers'), agent('AccountSyncHeld')],
+          metrics: [this.#agent('MountHealthy'), this.#agent('ActiveUsers'), this.#agent('AccountSyncHeld')],
           width: HALF,
           height: 6,
         }),
       ],
       [
-        graph('Mount serves partners (1) or refuses them (0)', HALF, [agent('MountHealthy')], {
+        graph('Mount serves partners (1) or refuses them (0)', HALF, [this.#agent('MountHealthy')], {
           min: 0,
           max: 1,
         }),
         graph(
           'Users: seconds since last read, and changes held',
           HALF,
-          [agent('AccountSyncAgeSeconds')],
+          [this.#agent('AccountSyncAgeSeconds')],
           {},
-          [agent('AccountSyncHeld')],
+          [this.#agent('AccountSyncHeld')],
         ),
       ],
     ];
@@ -84,9 +84,9 @@ export class ServiceDashboard extends Construct {
     return [
       [heading('# Uploads')],
       [
-        graph('Files uploaded whole', THIRD, [agent('UploadCount')]),
-        graph('Bytes uploaded', THIRD, [agent('UploadBytes')]),
-        graph('Uploads that broke off', THIRD, [agent('PartialUploads')]),
+        graph('Files uploaded whole', THIRD, [this.#agent('UploadCount')]),
+        graph('Bytes uploaded', THIRD, [this.#agent('UploadBytes')]),
+        graph('Uploads that broke off', THIRD, [this.#agent('PartialUploads')]),
       ],
     ];
   }
@@ -95,8 +95,8 @@ export class ServiceDashboard extends Construct {
     return [
       [heading('# Delivery: from the mount to the bucket')],
       [
-        graph('Uploads not in the bucket in time', THIRD, [agent('UndeliveredUploads')], { min: 0 }),
-        graph('Seconds from upload to object (p95)', THIRD, [agent('DeliveryLagSeconds')]),
+        graph('Uploads not in the bucket in time', THIRD, [this.#agent('UndeliveredUploads')], { min: 0 }),
+        graph('Seconds from upload to object (p95)', THIRD, [this.#agent('DeliveryLagSeconds')]),
         graph(
           'S3 Files: pending exports and age of the oldest',
           THIRD,
@@ -135,7 +135,7 @@ export class ServiceDashboard extends Construct {
           THIRD,
           [this.#ec2('StatusCheckFailed', 'Maximum')],
           { min: 0 },
-          [agent('MountRecoverySeconds')],
+          [this.#agent('MountRecoverySeconds')],
         ),
       ],
     ];
@@ -160,6 +160,15 @@ export class ServiceDashboard extends Construct {
     });
   }
 
+  #agent(name: MetricName): Metric {
+    return new Metric({
+      namespace: this.#props.monitored.metricNamespace,
+      metricName: name,
+      statistic: METRICS[name].statistic,
+      period: FIVE_MINUTES,
+    });
+  }
+
   #s3Files(metricName: string, statistic: string): Metric {
     const dimensionsMap = { FileSystemId: this.#props.monitored.fileSystemId };
     return new Metric({
@@ -175,11 +184,6 @@ export class ServiceDashboard extends Construct {
     const dimensionsMap = { AutoScalingGroupName: this.#props.monitored.groupName };
     return new Metric({ namespace: 'AWS/EC2', metricName, dimensionsMap, statistic, period: FIVE_MINUTES });
   }
-}
-
-function agent(name: MetricName): Metric {
-  const { statistic } = METRICS[name];
-  return new Metric({ namespace: METRIC_NAMESPACE, metricName: name, statistic, period: FIVE_MINUTES });
 }
 
 function heading(markdown: string): IWidget {

@@ -5,8 +5,9 @@ import { InstanceArchitecture, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { ConfigError, parseConfig } from '../agent/config.ts';
+import { METRIC_NAMESPACE } from '../agent/config-schema.ts';
 import { renderAgentConfig } from './agent-config.ts';
-import type { ResolvedProps } from './props.ts';
+import type { ResolvedProps, S3FilesSftpProps } from './props.ts';
 
 export interface PropFault {
   readonly prop: string;
@@ -15,7 +16,8 @@ export interface PropFault {
   readonly fix: string;
 }
 
-type Check = (props: ResolvedProps) => PropFault[];
+/** @param given before defaults: what the user wrote */
+type Check = (props: ResolvedProps, given: S3FilesSftpProps) => PropFault[];
 
 /** More rules than this don't fit one security group (its default quota is 60 inbound rules). */
 const MOST_CIDRS = 50;
@@ -157,22 +159,23 @@ export const CHECKS: readonly Check[] = [
           },
         ],
 
-  ({ usersPrefix, directories, prefix }) => {
+  ({ usersPrefix, directories, metricNamespace = METRIC_NAMESPACE }) => {
+    const settings = { usersPrefix, directories, metricNamespace };
     const sample = { region: 'eu-central-1', fileSystemId: 'fs-0123456789abcdef0', bucket: 'bucket' };
-    const names: Record<string, string> = {
+    const names: Record<string, keyof typeof settings> = {
       'users.prefix': 'usersPrefix',
       'users.directories': 'directories',
+      'metrics.namespace': 'metricNamespace',
     };
     try {
       // The agent's own schema judges what ends up in its configuration, so that the two can't disagree.
-      parseConfig(renderAgentConfig({ ...sample, usersPrefix, directories, prefix, hostKeysSecret: 'name' }));
+      parseConfig(renderAgentConfig({ ...sample, ...settings, prefix: '', hostKeysSecret: 'name' }));
       return [];
     } catch (cause) {
       if (!(cause instanceof ConfigError)) throw cause;
       return cause.faults.flatMap(({ key, fault }) => {
         const prop = names[key.split('.').slice(0, 2).join('.')];
-        if (prop === undefined) return [];
-        return [{ prop, value: prop === 'directories' ? directories : usersPrefix, fix: fault }];
+        return prop === undefined ? [] : [{ prop, value: settings[prop], fix: fault }];
       });
     }
   },
@@ -187,6 +190,17 @@ export const CHECKS: readonly Check[] = [
             fix: 'must be six fields such as "cron(0 3 ? * SUN *)": minutes hours day month weekday year',
           },
         ],
+
+  ({ amiId, patchSchedule }, given) =>
+    amiId !== undefined && given.patchSchedule !== undefined
+      ? [
+          {
+            prop: 'patchSchedule',
+            value: patchSchedule,
+            fix: `would replace hosts by the same image, since amiId pins ${amiId}; leave one of the two out`,
+          },
+        ]
+      : [],
 
   ({ amiId }) =>
     amiId === undefined || /^ami-[0-9a-f]{8,17}$/.test(amiId)

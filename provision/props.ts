@@ -47,8 +47,13 @@ export interface S3FilesSftpProps {
   readonly logRetention?: RetentionDays;
   /** How long S3 keeps what partners overwrote or deleted, in days. @default 30 */
   readonly noncurrentDays?: number;
-  /** Every secret whose name begins with this is a user, or a bundle of users. @default 's3files-sftp/users/' */
+  /** Every secret whose name begins with this is a user, or a bundle of users; two services that share it share their users. @default 's3files-sftp/users/' */
   readonly usersPrefix?: string;
+  /**
+   * Where CloudWatch keeps the ten metrics. They carry no dimension, so two services of one account and region
+   * need a namespace each. @default 'S3FilesSftp/' and the stack's name
+   */
+  readonly metricNamespace?: string;
   /** Made for each user whose secret names none; sessions start in the first. @default ['upload'] */
   readonly directories?: readonly string[];
   /** Lets `s3files-sftp purge` delete object versions for good. @default false */

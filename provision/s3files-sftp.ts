@@ -7,6 +7,7 @@ import { ServiceDashboard } from './dashboard.ts';
 import { Host } from './host.ts';
 import { HostKeys } from './host-keys.ts';
 import { Logs } from './logs.ts';
+import { ownNamespace } from './metric-namespace.ts';
 import { Network } from './network.ts';
 import { Patching } from './patching.ts';
 import type { S3FilesSftpProps } from './props.ts';
@@ -27,10 +28,12 @@ export class S3FilesSftp extends Construct {
   readonly host: Host;
   readonly alarms: Alarms;
   readonly dashboard: ServiceDashboard;
+  readonly metricNamespace: string;
 
   constructor(scope: Construct, id: string, given: S3FilesSftpProps) {
     super(scope, id);
     const props = resolveProps(given);
+    this.metricNamespace = ownNamespace(this, props.metricNamespace);
 
     // What outlives every host: the address, the data, the keys, the logs.
     this.network = new Network(this, 'Network', props);
@@ -52,6 +55,7 @@ export class S3FilesSftp extends Construct {
         hostKeysSecret: this.hostKeys.secretArn,
         bucket: this.storage.bucket.bucketName,
         prefix: props.prefix,
+        metricNamespace: this.metricNamespace,
       },
       logs: {
         agentGroup: this.logs.agentGroup.logGroupName,
@@ -66,7 +70,7 @@ export class S3FilesSftp extends Construct {
     this.hostKeys.grantReadWrite(this.host.role);
     this.logs.grantWrite(this.host.role);
     grantReadUsers(this.host.role, props.usersPrefix);
-    grantPublishMetrics(this.host.role);
+    grantPublishMetrics(this.host.role, this.metricNamespace);
     grantSessionManager(this.host.role);
     // It boots by using all of this, and its signal decides over the deployment.
     this.network.makeReadyFor(this.host.group);
@@ -82,7 +86,11 @@ export class S3FilesSftp extends Construct {
       );
     }
 
-    const monitored = { fileSystemId: this.storage.fileSystemId, groupName: this.host.groupName };
+    const monitored = {
+      metricNamespace: this.metricNamespace,
+      fileSystemId: this.storage.fileSystemId,
+      groupName: this.host.groupName,
+    };
     this.alarms = new Alarms(this, 'Alarms', { ...props, monitored });
     // Silence is breaching: an alarm that is older than the host would go off on every first deployment.
     this.alarms.node.addDependency(this.host.group);

@@ -18,7 +18,7 @@ export class PropsError extends Error {
 export function resolveProps(given: S3FilesSftpProps): ResolvedProps {
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   const props: ResolvedProps = { ...DEFAULTS, rpm: given.rpm, ...set };
-  const faults = CHECKS.flatMap((check) => check(props));
+  const faults = CHECKS.flatMap((check) => check(props, given));
   if (faults.length > 0) throw new PropsError(faults);
   return props;
 }

@@ -18,8 +18,6 @@ export interface MetricDefinition {
   readonly meaning: string;
 }
 
-export const METRIC_NAMESPACE = 'S3FilesSftp';
-
 export const METRICS = {
   MountHealthy: {
     kind: 'gauge',

@@ -2,7 +2,7 @@ import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwat
 import type { Config } from '../config.ts';
 import { messageOf, OperationError } from '../operation-error.ts';
 import type { MetricDatum } from './buffer-state.ts';
-import { METRIC_NAMESPACE, METRICS } from './catalogue.ts';
+import { METRICS } from './catalogue.ts';
 
 export interface MetricSink {
   /**
@@ -39,9 +39,13 @@ export function createCloudWatchSink(config: () => Config): MetricSink {
   });
 
   const put = (data: readonly MetricDatum[], signal: AbortSignal) =>
-    client.send(new PutMetricDataCommand({ Namespace: METRIC_NAMESPACE, MetricData: data.map(wireForm) }), {
-      abortSignal: signal,
-    });
+    client.send(
+      new PutMetricDataCommand({
+        Namespace: config().metrics.namespace,
+        MetricData: data.map(wireForm),
+      }),
+      { abortSignal: signal },
+    );
 
   /** Halves a refused request until the data at fault stand alone: at most twice as many calls as data. */
   const send = async (data: readonly MetricDatum[], signal: AbortSignal): Promise<readonly Refused[]> => {
@@ -49,7 +53,7 @@ export function createCloudWatchSink(config: () => Config): MetricSink {
       await put(data, signal);
       return [];
     } catch (cause) {
-      if (!isRefusal(cause)) throw publishError(cause);
+      if (!isRefusal(cause)) throw publishError(cause, config().metrics.namespace);
       const [only] = data;
       if (data.length === 1 && only !== undefined) return [{ datum: only, reason: messageOf(cause) }];
       const middle = Math.ceil(data.length / 2);
@@ -90,10 +94,10 @@ function isRefusal(cause: unknown): boolean {
   return cause instanceof Error && REFUSALS.test(cause.name);
 }
 
-function publishError(cause: unknown): OperationError {
+function publishError(cause: unknown, namespace: string): OperationError {
   const denied = cause instanceof Error && /AccessDenied|Unauthorized|InvalidClientTokenId/.test(cause.name);
   const hint = denied
-    ? `the role needs cloudwatch:PutMetricData for the namespace ${METRIC_NAMESPACE}`
+    ? `the role needs cloudwatch:PutMetricData for the namespace ${namespace}`
     : 'the values are kept for two weeks and sent again';
   return new OperationError({ op: 'publish metrics to', target: 'CloudWatch', hint }, cause);
 }

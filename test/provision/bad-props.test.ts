@@ -68,6 +68,9 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   [{ directories: ['dev'] }, 'directories', 'dev'],
   [{ patchSchedule: '0 3 * * *' }, 'patchSchedule', 'cron(0 3 ? * SUN *)'],
   [{ amiId: 'al2023' }, 'amiId', 'ami-'],
+  [{ amiId: 'ami-0123456789abcdef0', patchSchedule: 'cron(0 3 ? * SUN *)' }, 'patchSchedule', 'amiId pins'],
+  [{ metricNamespace: 'AWS/EC2' }, 'metricNamespace', 'does not begin with "AWS/"'],
+  [{ metricNamespace: 'acme:sftp' }, 'metricNamespace', 'namespace of letters'],
 ];
 
 describe('props', () => {

@@ -188,7 +188,7 @@ describe('the host’s rights', () => {
     expect(evaluate(right('ReadUsers')?.Resource)).toMatch(/:secret:s3files-sftp\/users\/\*$/);
     expect(right('KeepHostKeys')?.Resource).toEqual({ Ref: expect.stringMatching(/^SftpHostKeysSecret/) });
     expect(right('PublishMetrics')?.Condition).toEqual({
-      StringEquals: { 'cloudwatch:namespace': 'S3FilesSftp' },
+      StringEquals: { 'cloudwatch:namespace': 'S3FilesSftp/Test' },
     });
     expect(evaluate(right('Mount')?.Resource)).toMatch(/^<SftpStorageFileSystem\w+\.FileSystemArn>$/);
     expect(evaluate(right('FetchAgent')?.Resource)).toMatch(/\/[0-9a-f]{64}\.rpm$/);

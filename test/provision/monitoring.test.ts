@@ -3,7 +3,7 @@ import { Match } from 'aws-cdk-lib/assertions';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../agent/log.ts';
-import { METRIC_NAMESPACE, METRICS } from '../../agent/metrics/catalogue.ts';
+import { METRICS } from '../../agent/metrics/catalogue.ts';
 import { activityLine, deliveredLine, partialLine, wholeLine } from '../../agent/uploads/log-lines.ts';
 import type { LogLine, Outstanding, Upload } from '../../agent/uploads/state.ts';
 import { cpuAlarm } from '../../provision/alarm-table.ts';
@@ -34,7 +34,7 @@ describe('the alarms', () => {
   });
 
   it('name only metrics that the agent publishes, without dimensions', () => {
-    const ours = alarms.filter(({ Namespace }) => Namespace === METRIC_NAMESPACE);
+    const ours = alarms.filter(({ Namespace }) => Namespace === 'S3FilesSftp/Test');
     expect(ours.length).toBe(6);
     for (const { MetricName, Dimensions } of ours) {
       expect(Object.keys(METRICS)).toContain(MetricName);
@@ -148,7 +148,7 @@ describe('the dashboard', () => {
 
   it('shows all ten metrics, and few enough to be free', () => {
     const metrics = inOrder.flatMap(({ properties }) => properties.metrics ?? []);
-    const ours = metrics.filter(([namespace]) => namespace === METRIC_NAMESPACE).map(([, name]) => name);
+    const ours = metrics.filter(([namespace]) => namespace === 'S3FilesSftp/Test').map(([, name]) => name);
     expect(new Set(ours)).toEqual(new Set(Object.keys(METRICS)));
     expect(metrics.length).toBeLessThan(50);
   });

@@ -83,6 +83,7 @@ describe('the app', () => {
         usersPrefix: 'aws/transfer/s-0123/',
         directories: 'in,out',
         patchSchedule: 'cron(30 2 ? * TUE *)',
+        metricNamespace: 'acme/sftp',
         purge: 'true',
         runbookUrl: 'https://wiki.example.com/sftp',
       },
@@ -100,6 +101,7 @@ describe('the app', () => {
       ...[
         '365',
         'aws/transfer/s-0123/',
+        'acme/sftp',
         'cron(30 2 ? * TUE *)',
         's3:DeleteObjectVersion',
         'wiki.example.com/sftp#cpu',

@@ -4,11 +4,10 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../../../agent/config.ts';
 import type { MetricDatum } from '../../../agent/metrics/buffer-state.ts';
-import { METRIC_NAMESPACE } from '../../../agent/metrics/catalogue.ts';
 import { createCloudWatchSink, wireForm } from '../../../agent/metrics/publish.ts';
 
 const CONFIG = parseConfig(
-  '[aws]\nregion = "eu-central-1"\n[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"',
+  '[aws]\nregion = "eu-central-1"\n[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"\n[metrics]\nnamespace = "S3FilesSftp/acme"',
   'test',
 );
 const { signal } = new AbortController();
@@ -53,7 +52,7 @@ it('sends all data of a batch in one request', async () => {
   const { sink, bodies } = await cloudWatch(/never/);
   expect(await sink.send([sum(1), sum(2)], signal)).toEqual([]);
   expect(bodies).toHaveLength(1);
-  expect(bodies[0]).toContain(METRIC_NAMESPACE);
+  expect(bodies[0]).toContain('"Namespace":"S3FilesSftp/acme"');
 });
 
 it('finds the one datum that CloudWatch refuses, and sends the others', async () => {
@@ -70,7 +69,7 @@ it('finds the one datum that CloudWatch refuses, and sends the others', async ()
 it('drops nothing for want of a right, and names the right', async () => {
   const { sink, bodies } = await cloudWatch(/./, 'AccessDeniedException', 403);
   await expect(sink.send([sum(1), sum(2)], signal)).rejects.toMatchObject({
-    hint: expect.stringContaining('cloudwatch:PutMetricData'),
+    hint: expect.stringMatching(/cloudwatch:PutMetricData .*S3FilesSftp\/acme/),
   });
   expect(bodies).toHaveLength(1);
 });
