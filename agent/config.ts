@@ -4,6 +4,7 @@ import { type Config, configSchema, type DeepReadonly } from './config-schema.ts
 import { OperationError } from './operation-error.ts';
 
 export type { Config } from './config-schema.ts';
+export { METRIC_NAMESPACE } from './config-schema.ts';
 
 /** Where the RPM puts the configuration. */
 export const CONFIG_PATH = '/etc/s3files-sftp/config.toml';

@@ -1,6 +1,6 @@
 import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { METRIC_NAMESPACE } from '../agent/config-schema.ts';
+import { METRIC_NAMESPACE } from '../agent/config.ts';
 import { PropsError } from './validate.ts';
 
 /**

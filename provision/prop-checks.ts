@@ -4,8 +4,7 @@ import { Token } from 'aws-cdk-lib';
 import { InstanceArchitecture, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { CfnBucket } from 'aws-cdk-lib/aws-s3';
-import { ConfigError, parseConfig } from '../agent/config.ts';
-import { METRIC_NAMESPACE } from '../agent/config-schema.ts';
+import { ConfigError, METRIC_NAMESPACE, parseConfig } from '../agent/config.ts';
 import { renderAgentConfig } from './agent-config.ts';
 import type { ResolvedProps, S3FilesSftpProps } from './props.ts';
 

@@ -1,7 +1,7 @@
 import { Template } from 'aws-cdk-lib/assertions';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../agent/config.ts';
-import { METRIC_NAMESPACE } from '../../agent/config-schema.ts';
+import { METRIC_NAMESPACE, parseConfig } from '../../agent/config.ts';
+
 import { S3FilesSftpStack } from '../../provision/stack.ts';
 import { PropsError } from '../../provision/validate.ts';
 import { evaluate, newApp, RPM, statementsOf } from './synthesized.ts';
@@ -13,7 +13,7 @@ const stack = (app = newApp(), name = 'Test', props: { metricNamespace?: string 
 function namespacesOf(template: Template) {
   const [launch] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
   const toml = evaluate(launch?.Properties.LaunchTemplateData.UserData).match(
-    /^# Written by the stack[^]*?(?=\nCONTENT$)/m,
+    /^# Written by the stack[\s\S]*?(?=\nCONTENT$)/m,
   )?.[0];
   const config = parseConfig((toml ?? '').replaceAll(/<(\w+)>/g, (_, id: string) => id.toLowerCase()));
   const right = statementsOf(template, 'SftpHostRole').find(({ Sid }) => Sid === 'PublishMetrics');
@@ -52,7 +52,9 @@ describe('the metrics’ namespace', () => {
     const app = newApp();
     stack(app, 'One', { metricNamespace: 'acme/sftp' });
     expect(() => stack(app, 'Other', { metricNamespace: 'acme/sftp' })).toThrow(PropsError);
-    expect(() => stack(app, 'Third', { metricNamespace: 'acme/sftp' })).toThrow(/metricNamespace \("acme\/sftp"\): is the namespace of One\/Sftp too/);
+    expect(() => stack(app, 'Third', { metricNamespace: 'acme/sftp' })).toThrow(
+      /metricNamespace \("acme\/sftp"\): is the namespace of One\/Sftp too/,
+    );
   });
 
   it('may be the same in another region', () => {
