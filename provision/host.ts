@@ -11,16 +11,17 @@ import {
   Signals,
   UpdatePolicy,
 } from 'aws-cdk-lib/aws-autoscaling';
-import { UserData } from 'aws-cdk-lib/aws-ec2';
+import { MultipartBody, MultipartUserData } from 'aws-cdk-lib/aws-ec2';
 import { Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Construct } from 'constructs';
 import type { HostTag } from './address.ts';
+import { EARLY_BOOT } from './early-boot.ts';
 import { grant } from './grant.ts';
 import { createTemplate } from './launch-template.ts';
 import type { Network } from './network.ts';
 import type { ResolvedProps } from './props.ts';
-import { type BootSettings, renderUserData } from './user-data.ts';
+import { type BootSettings, renderBootScript } from './user-data.ts';
 
 /** Boot and installation take about two minutes; a mount may take several attempts. */
 const READY_LIMIT = Duration.minutes(10);
@@ -29,7 +30,7 @@ const LAUNCH_HOOK = 'ready';
 
 export interface HostProps extends Pick<ResolvedProps, 'rpm' | 'instanceType' | 'amiId'> {
   readonly network: Network;
-  readonly elasticIp: string;
+  readonly address: BootSettings['address'];
   readonly agent: BootSettings['agent'];
   readonly logs: BootSettings['logs'];
 }
@@ -51,7 +52,7 @@ export class Host extends Construct {
       assumedBy: new ServicePrincipal('ec2.amazonaws.com'),
     });
     const rpm = this.#grantRpm(props.rpm);
-    const userData = UserData.forLinux();
+    const userData = new MultipartUserData();
 
     const template = createTemplate(this, { ...props, role: this.role, userData });
 
@@ -94,21 +95,26 @@ export class Host extends Construct {
     const resource = this.group.node.defaultChild;
     if (!(resource instanceof CfnAutoScalingGroup))
       throw new TypeError('the group has no CloudFormation resource');
-    userData.addCommands(
-      renderUserData({
-        agent: props.agent,
-        logs: props.logs,
-        rpm,
-        elasticIp: props.elasticIp,
-        readySeconds: READY_LIMIT.toSeconds(),
-        signal: {
-          stack: Stack.of(this).stackName,
-          resource: Stack.of(this).getLogicalId(resource),
-          group: this.groupName,
-          hook: LAUNCH_HOOK,
-        },
-      }),
-    );
+    const bootScript = renderBootScript({
+      agent: props.agent,
+      logs: props.logs,
+      rpm,
+      address: props.address,
+      readySeconds: READY_LIMIT.toSeconds(),
+      signal: {
+        stack: Stack.of(this).stackName,
+        resource: Stack.of(this).getLogicalId(resource),
+        group: this.groupName,
+        hook: LAUNCH_HOOK,
+      },
+    });
+    for (const [contentType, body] of [
+      [MultipartBody.CLOUD_BOOTHOOK, EARLY_BOOT],
+      [MultipartBody.SHELL_SCRIPT, bootScript],
+    ] as const) {
+      // Plain, so that the template can be read and stays well below the 16 KiB that EC2 allows.
+      userData.addPart(MultipartBody.fromRawBody({ contentType, body }));
+    }
     this.#grantGroup();
     this.#acknowledge();
   }

@@ -1,19 +1,45 @@
+import { HEALTH_SERVICE } from './host-health.ts';
+
 /**
  * What ships the journal: amazon-cloudwatch-agent from Amazon Linux's own repository. It reads journald since
  * 1.300070.0 (https://github.com/aws/amazon-cloudwatch-agent/pull/2121); earlier releases refuse the `journald`
  * section. No third party's repository is needed at boot, when a replaced host must come up by itself.
  */
 export const SHIPPER_PACKAGE = 'amazon-cloudwatch-agent';
-export const SHIPPER_LEAST_VERSION = '1.300070.0';
+const LEAST_VERSION = '1.300070.0';
+const DIRECTORY = '/opt/aws/amazon-cloudwatch-agent';
+const CONFIG = '/etc/s3files-sftp-host/log-shipper.json';
 
 /** systemd keeps the shipper from starving sshd and the mount's proxy of the host's 2 GiB. */
-export const SHIPPER_MEMORY = { high: '192M', max: '256M' } as const;
+const MEMORY = { high: '192M', max: '256M' } as const;
 
 export interface LogGroups {
   /** The agent's own events: uploads, receipts, sessions, refused logins, syncs, mount. */
   readonly agentGroup: string;
-  /** Boot, mount helper, watchdog and proxy. */
+  /** Boot, the minute's check, mount helper, watchdog and proxy. */
   readonly hostGroup: string;
+}
+
+/** @returns what is written before the shipper starts */
+export function shipperFiles(groups: LogGroups): ReadonlyArray<readonly [path: string, content: string]> {
+  return [
+    [CONFIG, renderShipperConfig(groups)],
+    [
+      `/etc/systemd/system/${SHIPPER_PACKAGE}.service.d/memory.conf`,
+      `[Service]\nMemoryHigh=${MEMORY.high}\nMemoryMax=${MEMORY.max}\n`,
+    ],
+  ];
+}
+
+/** @returns a shell function that installs and starts the shipper; it relies on the boot script's `retry` */
+export function renderShipperStart(): string {
+  return `start_shipper() {
+  retry dnf install -y '${SHIPPER_PACKAGE} >= ${LEAST_VERSION}' &&
+    systemctl daemon-reload &&
+    ${DIRECTORY}/bin/amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -s -c file:${CONFIG} &&
+    sleep 5 &&
+    systemctl is-active ${SHIPPER_PACKAGE}.service
+}`;
 }
 
 /**
@@ -39,6 +65,11 @@ export function renderShipperConfig({ agentGroup, hostGroup }: LogGroups): strin
               log_group_name: agentGroup,
               log_stream_name: '{instance_id}',
               units: ['s3files-sftp-agent.service'],
+            },
+            {
+              log_group_name: hostGroup,
+              log_stream_name: '{instance_id}/host-health',
+              units: [HEALTH_SERVICE],
             },
           ],
         },

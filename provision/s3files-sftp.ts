@@ -46,7 +46,7 @@ export class S3FilesSftp extends Construct {
     this.host = new Host(this, 'Host', {
       ...props,
       network: this.network,
-      elasticIp: this.address.allocationId,
+      address: this.address,
       agent: {
         region: Stack.of(this).region,
         usersPrefix: props.usersPrefix,

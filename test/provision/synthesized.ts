@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +53,30 @@ export function evaluate(node: unknown): string {
     default:
       throw new TypeError(`no value for ${name}`);
   }
+}
+
+/** Reads the parts of a MIME message as cloud-init does, with Python's own parser. */
+const MIME_PARTS = `
+import email, json, sys
+message = email.message_from_string(sys.stdin.read())
+parts = [part for part in message.walk() if part.get_content_maintype() != "multipart"]
+print(json.dumps([[part.get_content_type(), part.get_payload(decode=True).decode("ascii")] for part in parts]))
+`;
+
+/** The whole user data of the hosts, and what cloud-init gets out of it. */
+export function userDataOf(template: Template) {
+  const [launch] = Object.values(template.findResources('AWS::EC2::LaunchTemplate'));
+  const whole = evaluate(launch?.Properties.LaunchTemplateData.UserData);
+  const parts: [type: string, content: string][] = JSON.parse(
+    execFileSync('python3', ['-c', MIME_PARTS], { input: whole, encoding: 'utf8' }),
+  );
+  const part = (wanted: string) => parts.find(([type]) => type === wanted)?.[1] ?? '';
+  return {
+    whole,
+    types: parts.map(([type]) => type),
+    earlyBoot: part('text/cloud-boothook'),
+    bootScript: part('text/x-shellscript'),
+  };
 }
 
 export interface Statement {
