@@ -1,4 +1,5 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib';
+import { AnyPrincipal, Effect, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
   BlockPublicAccess,
   Bucket,
@@ -13,6 +14,13 @@ import type { ResolvedProps } from './props.ts';
 
 /** An upload that was cut off leaves parts that are billed and seen by nobody. */
 const ABANDONED_UPLOAD = Duration.days(7);
+
+const BLOCKED: CfnBucket.PublicAccessBlockConfigurationProperty = {
+  blockPublicAcls: true,
+  blockPublicPolicy: true,
+  ignorePublicAcls: true,
+  restrictPublicBuckets: true,
+};
 
 /**
  * S3 Files needs versioning, so every overwrite keeps the old object and a delete only hides it: without these
@@ -34,6 +42,25 @@ function lifecycleRules(noncurrentDays: number): LifecycleRule[] {
   ];
 }
 
+/**
+ * Completes a bucket that the app makes itself, which prop-checks.ts has found fit: the lifecycle, TLS only, and no
+ * public access where it said nothing about it.
+ */
+function complete(bucket: Bucket, resource: CfnBucket, noncurrentDays: number): void {
+  for (const rule of lifecycleRules(noncurrentDays)) bucket.addLifecycleRule(rule);
+  resource.publicAccessBlockConfiguration ??= BLOCKED;
+  bucket.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'OnlyOverTls',
+      effect: Effect.DENY,
+      principals: [new AnyPrincipal()],
+      actions: ['s3:*'],
+      resources: [bucket.bucketArn, bucket.arnForObjects('*')],
+      conditions: { Bool: { 'aws:SecureTransport': 'false' } },
+    }),
+  );
+}
+
 /** What it takes before the file system may be made from the bucket. */
 export interface ReadyBucket {
   readonly bucket: IBucket;
@@ -41,17 +68,18 @@ export interface ReadyBucket {
   readonly check?: BucketCheck;
 }
 
-/** The bucket behind the file system, its lifecycle always included: made here, completed, or checked. */
+/** The bucket behind the file system, made here, completed, or checked; none comes without its lifecycle. */
 export function readyBucket(
   scope: Construct,
-  props: Pick<ResolvedProps, 'bucket' | 'kmsKey' | 'noncurrentDays'>,
+  props: Pick<ResolvedProps, 'bucket' | 'kmsKey' | 'noncurrentDays' | 'prefix'>,
 ): ReadyBucket {
-  if (props.bucket === undefined) return { bucket: createBucket(scope, props) };
-  if (props.bucket instanceof Bucket && props.bucket.node.defaultChild instanceof CfnBucket) {
-    for (const rule of lifecycleRules(props.noncurrentDays)) props.bucket.addLifecycleRule(rule);
-    return { bucket: props.bucket as IBucket };
+  const { bucket, prefix, kmsKey } = props;
+  if (bucket === undefined) return { bucket: createBucket(scope, props) };
+  if (bucket instanceof Bucket && bucket.node.defaultChild instanceof CfnBucket) {
+    complete(bucket, bucket.node.defaultChild, props.noncurrentDays);
+    return { bucket: bucket as IBucket };
   }
-  return { bucket: props.bucket, check: new BucketCheck(scope, 'BucketCheck', { bucket: props.bucket }) };
+  return { bucket, check: new BucketCheck(scope, 'BucketCheck', { bucket, prefix, kmsKey }) };
 }
 
 function createBucket(scope: Construct, props: Pick<ResolvedProps, 'kmsKey' | 'noncurrentDays'>): IBucket {

@@ -6,7 +6,7 @@ import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
-import type { PropFault } from './prop-checks.ts';
+import type { PropFault } from './prop-fault.ts';
 import type { S3FilesSftpProps } from './props.ts';
 import { PropsError } from './validate.ts';
 

@@ -3,17 +3,11 @@ import { isIPv4 } from 'node:net';
 import { Token } from 'aws-cdk-lib';
 import { InstanceArchitecture, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
-import { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { ConfigError, METRIC_NAMESPACE, parseConfig } from '../agent/config.ts';
 import { renderAgentConfig } from './agent-config.ts';
+import { bucketFaults } from './bucket-fitness.ts';
+import type { PropFault } from './prop-fault.ts';
 import type { ResolvedProps, S3FilesSftpProps } from './props.ts';
-
-export interface PropFault {
-  readonly prop: string;
-  readonly value: unknown;
-  /** What is wrong, and what to write instead. */
-  readonly fix: string;
-}
 
 /** @param given before defaults: what the user wrote */
 type Check = (props: ResolvedProps, given: S3FilesSftpProps) => PropFault[];
@@ -39,16 +33,7 @@ export const CHECKS: readonly Check[] = [
         ]
       : [],
 
-  ({ bucket }) => {
-    const resource = bucket?.node.defaultChild;
-    if (!(resource instanceof CfnBucket)) return [];
-    const versioning = resource.versioningConfiguration;
-    const enabled =
-      versioning !== undefined &&
-      (Token.isUnresolved(versioning) || ('status' in versioning && versioning.status === 'Enabled'));
-    const fix = 'is not versioned, which S3 Files requires; set versioned: true on it';
-    return enabled ? [] : [{ prop: 'bucket', value: resource.node.path, fix }];
-  },
+  ({ bucket, kmsKey }) => bucketFaults(bucket, kmsKey),
 
   ({ prefix }) =>
     Token.isUnresolved(prefix) || /^(|[^/].{0,900}\/)$/.test(prefix)

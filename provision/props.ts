@@ -20,8 +20,9 @@ export interface S3FilesSftpProps {
   /** @default a VPC of its own with a public subnet in two zones, no NAT gateway and an S3 gateway endpoint */
   readonly vpc?: IVpc;
   /**
-   * A bucket that exists already. One made in the same app gets the lifecycle rules; one from elsewhere is
-   * checked while deploying, and the deployment fails where versioning or a rule is missing.
+   * A bucket that exists already. One made in the same app must be versioned, private and retained, and gets the
+   * lifecycle rules and TLS only; one from elsewhere is checked while deploying, and the deployment fails and names
+   * what is missing: versioning, a lifecycle rule, TLS only, no public access, a key that the stack knows.
    * @default a versioned, private bucket that outlives the stack
    */
   readonly bucket?: IBucket;

@@ -1,4 +1,5 @@
-import { CHECKS, type PropFault } from './prop-checks.ts';
+import { CHECKS } from './prop-checks.ts';
+import type { PropFault } from './prop-fault.ts';
 import { DEFAULTS, type ResolvedProps, type S3FilesSftpProps } from './props.ts';
 
 /** Every fault of the props at once, so that they are mended in one go. */

@@ -1,7 +1,14 @@
-import { Stack } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { IpAddresses, type IVpc, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
-import { Bucket, type IBucket } from 'aws-cdk-lib/aws-s3';
+import {
+  BlockPublicAccess,
+  Bucket,
+  BucketEncryption,
+  type BucketProps,
+  type IBucket,
+} from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { describe, expect, it } from 'vitest';
 import { readContext, rpmPath } from '../../provision/context.ts';
@@ -21,6 +28,9 @@ const privateVpc: unknown = new Vpc(stack, 'Vpc', {
   subnetConfiguration: [{ name: 'private', subnetType: SubnetType.PRIVATE_ISOLATED }],
 });
 
+const versioned = (id: string, props: BucketProps) =>
+  new Bucket(stack, id, { versioned: true, ...props }) as IBucket;
+
 function refusal(act: () => unknown): PropsError {
   try {
     act();
@@ -36,6 +46,21 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   [{ rpm: '/nowhere/agent.rpm' }, 'rpm', 'npm run rpm'],
   [{ vpc: privateVpc as IVpc }, 'vpc', 'public subnet'],
   [{ bucket: new Bucket(stack, 'Plain') as IBucket }, 'bucket', 'versioned: true'],
+  [
+    { bucket: versioned('Open', { blockPublicAccess: BlockPublicAccess.BLOCK_ACLS_ONLY }) },
+    'bucket',
+    'blockPublicPolicy, restrictPublicBuckets',
+  ],
+  [{ bucket: versioned('Brief', { removalPolicy: RemovalPolicy.DESTROY }) }, 'bucket', 'RETAIN'],
+  [{ bucket: versioned('Keyed', { encryption: BucketEncryption.KMS }) }, 'kmsKey', 'Default/Keyed/Key'],
+  [
+    {
+      bucket: versioned('Locked', { encryption: BucketEncryption.KMS }),
+      kmsKey: new Key(stack, 'Another'),
+    },
+    'kmsKey',
+    'Default/Locked/Key',
+  ],
   [{ prefix: 'in' }, 'prefix', 'end with "/"'],
   [{ prefix: '/in/' }, 'prefix', 'not begin'],
   [{ elasticIp: { allocationId: 'eip-1', address: '203.0.113.5' } }, 'elasticIp.allocationId', 'eipalloc-'],

@@ -31,7 +31,8 @@ sys.modules["cfnresponse"] = types.SimpleNamespace(FAILED="FAILED", SUCCESS="SUC
 sys.modules["botocore"] = types.ModuleType("botocore")
 sys.modules["botocore.exceptions"] = types.SimpleNamespace(ClientError=ClientError)
 exec(sys.stdin.read())
-handler({"RequestType": told["request"], "ResourceProperties": {"bucketName": "theirs"}}, None)
+asked = {"ServiceToken": "arn", "bucketName": "theirs", "bucketArn": "arn:aws:s3:::theirs", **told["asked"]}
+handler({"RequestType": told["request"], "ResourceProperties": asked}, None)
 `;
 
 const GOOD = {
@@ -51,12 +52,56 @@ const GOOD = {
       RestrictPublicBuckets: true,
     },
   },
+  get_bucket_policy: policy({}),
+  get_bucket_encryption: encryption({ SSEAlgorithm: 'AES256' }),
 };
 
-function answer(s3: object, request = 'Create'): { status: string; id: string; reason: string } {
+function policy(change: object) {
+  const statement = {
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:*',
+    Resource: ['arn:aws:s3:::theirs', 'arn:aws:s3:::theirs/*'],
+    Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+  };
+  return { Policy: JSON.stringify({ Statement: [{ ...statement, ...change }] }) };
+}
+
+function encryption(used: object) {
+  return { ServerSideEncryptionConfiguration: { Rules: [{ ApplyServerSideEncryptionByDefault: used }] } };
+}
+
+/** The rules with each narrowed to a part of the bucket. */
+const narrowed = (filter: object) => ({
+  get_bucket_lifecycle_configuration: {
+    Rules: GOOD.get_bucket_lifecycle_configuration.Rules.map((rule) => ({ ...rule, Filter: filter })),
+  },
+});
+const oldForm = () => ({
+  get_bucket_lifecycle_configuration: {
+    Rules: GOOD.get_bucket_lifecycle_configuration.Rules.map((rule) => ({ ...rule, Prefix: '' })),
+  },
+});
+const OTHERWISE = {
+  Principal: { AWS: '*' },
+  Action: ['s3:*'],
+  Resource: '*',
+  Condition: { Bool: { 'aws:SecureTransport': [false] } },
+};
+const KEY = { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: 'arn:aws:kms:eu-central-1:1:key/k' };
+
+function answer(
+  s3: object,
+  request = 'Create',
+  asked: object = {},
+): { status: string; id: string; reason: string } {
   const { stdout, stderr } = spawnSync(
     'python3',
-    ['-c', HARNESS, JSON.stringify({ request, s3: { ...GOOD, ...s3 } })],
+    [
+      '-c',
+      HARNESS,
+      JSON.stringify({ request, s3: { ...GOOD, ...s3 }, asked: { prefix: 'in/', kmsKeyArn: '', ...asked } }),
+    ],
     {
       input: source,
       encoding: 'utf8',
@@ -82,6 +127,17 @@ describe('the bucket check', () => {
     [{ get_bucket_lifecycle_configuration: 'NoSuchLifecycleConfiguration' }, 'noncurrent versions'],
     [{ get_public_access_block: 'NoSuchPublicAccessBlockConfiguration' }, 'public access is not blocked'],
     [{ get_bucket_versioning: 'AccessDenied' }, 'AccessDenied'],
+    [narrowed({ Prefix: 'elsewhere/' }), 'noncurrent versions'],
+    [narrowed({ Prefix: 'in/one/' }), 'noncurrent versions'],
+    [narrowed({ Tag: { Key: 'a', Value: 'b' } }), 'noncurrent versions'],
+    [{ get_bucket_policy: 'NoSuchBucketPolicy' }, 'aws:SecureTransport'],
+    [{ get_bucket_policy: policy({ Effect: 'Allow' }) }, 'aws:SecureTransport'],
+    [{ get_bucket_policy: policy({ Principal: { AWS: '123456789012' } }) }, 'aws:SecureTransport'],
+    [{ get_bucket_policy: policy({ Action: 's3:GetObject' }) }, 'aws:SecureTransport'],
+    [{ get_bucket_policy: policy({ Resource: 'arn:aws:s3:::theirs/*' }) }, 'aws:SecureTransport'],
+    [{ get_bucket_policy: policy({ Condition: {} }) }, 'aws:SecureTransport'],
+    [{ get_bucket_encryption: encryption(KEY) }, 'give the stack kmsKey'],
+    [{ get_bucket_encryption: encryption({ SSEAlgorithm: 'aws:kms:dsse' }) }, 'aws:kms:dsse'],
   ])('fails the deployment for %j', (s3, reason) => {
     const { status, reason: said } = answer(s3);
     expect(status).toBe('FAILED');
@@ -95,6 +151,17 @@ describe('the bucket check', () => {
       status: 'FAILED',
       reason: expect.stringContaining(['noncurrent', 'delete markers', 'multipart'][at] ?? ''),
     });
+  });
+
+  it.each([
+    ['rules for the whole bucket', narrowed({}), {}],
+    ['rules for the prefix', narrowed({ Prefix: 'in/' }), {}],
+    ['rules in S3’s old form', oldForm(), {}],
+    ['a policy in the other ways to write it', { get_bucket_policy: policy(OTHERWISE) }, {}],
+    ['the stack’s own key', { get_bucket_encryption: encryption(KEY) }, { kmsKeyArn: KEY.KMSMasterKeyID }],
+    ['AWS’s key for S3', { get_bucket_encryption: encryption({ SSEAlgorithm: 'aws:kms' }) }, {}],
+  ])('accepts %s', (_, s3, asked) => {
+    expect(answer(s3, 'Update', asked)).toMatchObject({ status: 'SUCCESS', reason: 'ready' });
   });
 
   it('never keeps a stack from being deleted', () => {

@@ -28,6 +28,26 @@ const LIFECYCLE = {
   ],
 };
 
+const PRIVATE = {
+  BlockPublicAcls: true,
+  BlockPublicPolicy: true,
+  IgnorePublicAcls: true,
+  RestrictPublicBuckets: true,
+};
+
+const TLS_ONLY = {
+  PolicyDocument: {
+    Statement: Match.arrayWith([
+      Match.objectLike({
+        Effect: 'Deny',
+        Principal: { AWS: '*' },
+        Action: 's3:*',
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      }),
+    ]),
+  },
+};
+
 describe('the bucket', () => {
   it('is versioned, private, encrypted, kept, and forgets old versions, markers and parts', () => {
     template.hasResource('AWS::S3::Bucket', {
@@ -35,12 +55,7 @@ describe('the bucket', () => {
       UpdateReplacePolicy: 'Retain',
       Properties: {
         VersioningConfiguration: { Status: 'Enabled' },
-        PublicAccessBlockConfiguration: {
-          BlockPublicAcls: true,
-          BlockPublicPolicy: true,
-          IgnorePublicAcls: true,
-          RestrictPublicBuckets: true,
-        },
+        PublicAccessBlockConfiguration: PRIVATE,
         BucketEncryption: {
           ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
         },
@@ -50,25 +65,17 @@ describe('the bucket', () => {
   });
 
   it('answers over TLS only', () => {
-    template.hasResourceProperties('AWS::S3::BucketPolicy', {
-      PolicyDocument: {
-        Statement: Match.arrayWith([
-          Match.objectLike({
-            Effect: 'Deny',
-            Action: 's3:*',
-            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-          }),
-        ]),
-      },
-    });
+    template.hasResourceProperties('AWS::S3::BucketPolicy', TLS_ONLY);
   });
 
-  it('gets the same lifecycle when it was made elsewhere in the app', () => {
+  it('gets the same lifecycle, TLS only and no public access when it was made elsewhere in the app', () => {
     const existing = templateOf((stack) => ({
       bucket: new Bucket(stack, 'Mine', { versioned: true }) as IBucket,
     }));
     existing.resourceCountIs('AWS::S3::Bucket', 1);
     existing.hasResourceProperties('AWS::S3::Bucket', { LifecycleConfiguration: LIFECYCLE });
+    existing.hasResourceProperties('AWS::S3::Bucket', { PublicAccessBlockConfiguration: PRIVATE });
+    existing.hasResourceProperties('AWS::S3::BucketPolicy', TLS_ONLY);
     existing.resourceCountIs('AWS::Lambda::Function', 0);
   });
 
@@ -82,8 +89,10 @@ describe('the bucket', () => {
     imported.hasResource('AWS::S3Files::FileSystem', { DependsOn: Match.arrayWith([check]) });
     const rights = statementsOf(imported, 'SftpStorageBucketCheck');
     expect(actionsOf(rights)).toEqual([
+      's3:GetBucketPolicy',
       's3:GetBucketPublicAccessBlock',
       's3:GetBucketVersioning',
+      's3:GetEncryptionConfiguration',
       's3:GetLifecycleConfiguration',
     ]);
   });
