@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,17 +16,17 @@ const OFFLINE = {
   AWS_EC2_METADATA_DISABLED: 'true',
   CDK_OUTDIR: mkdtempSync(join(tmpdir(), 's3files-sftp-synth-')),
 };
-const run = (file: string, ...args: string[]) =>
+const run = (env: Record<string, string>, file: string, ...args: string[]) =>
   spawnSync(process.execPath, [join('provision', file), ...args], {
     cwd: ROOT,
     encoding: 'utf8',
-    env: OFFLINE,
+    env: { ...OFFLINE, ...env },
   });
 
 describe('npm run synth', () => {
   it('writes the template without account or network, in under a minute', () => {
     const started = performance.now();
-    const { status, stdout, stderr } = run('synth.ts', 'rpm=placeholder', 'stackName=Other');
+    const { status, stdout, stderr } = run({}, 'synth.ts', 'rpm=placeholder', 'stackName=Other');
     expect(stderr).toContain('placeholder');
     expect(status).toBe(0);
     expect(performance.now() - started).toBeLessThan(60_000);
@@ -34,8 +34,24 @@ describe('npm run synth', () => {
     expect(Object.keys(JSON.parse(readFileSync(path, 'utf8')).Resources).length).toBeGreaterThan(40);
   });
 
+  it('keeps to the settings of cdk.json, as the cdk command does, and lets an argument win', () => {
+    const settings = join(OFFLINE.CDK_OUTDIR, 'cdk.json');
+    writeFileSync(
+      settings,
+      JSON.stringify({ app: '…', context: { stackName: 'Kept', usersPrefix: 'kept/users/', purge: true } }),
+    );
+    const { status, stdout } = run({ CDK_SETTINGS: settings }, 'synth.ts', 'rpm=placeholder', 'purge=false');
+    expect(status).toBe(0);
+    const path = stdout.match(/^(\S+\.template\.json): /)?.[1] ?? '';
+    expect(path).toContain('Kept.template.json');
+    const template = readFileSync(path, 'utf8');
+    expect(template).toContain('kept/users/*');
+    expect(template).not.toContain('s3:DeleteObjectVersion');
+  });
+
   it('says each mistake in a sentence, without a stack trace', () => {
     const { status, stderr } = run(
+      {},
       'synth.ts',
       'rpm=placeholder',
       'instanceType=t3.small',
@@ -48,7 +64,7 @@ describe('npm run synth', () => {
   });
 
   it('lists its settings when it is called wrongly', () => {
-    const { status, stderr } = run('synth.ts', '--help');
+    const { status, stderr } = run({}, 'synth.ts', '--help');
     expect(status).toBe(EXIT_USAGE);
     expect(stderr).toMatch(/allowedCidrs +IPv4 networks/);
   });
