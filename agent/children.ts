@@ -1,6 +1,8 @@
+import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { mountDirectoriesCommand } from './accounts/mount-directories.ts';
+import type { WriteProbeReport } from './mount/probe-outcome.ts';
 import { probeWrites } from './mount/write-probe.ts';
 import { OperationError } from './operation-error.ts';
 import { runWitness } from './uploads/witness.ts';
@@ -23,6 +25,8 @@ export async function runChild(command: ChildCommand, args: readonly string[]): 
       return 0;
     }
     case 'mount-probe':
+      // At once, whatever the mount does then.
+      writeSync(process.stdout.fd, `${JSON.stringify({ step: 'begun' } satisfies WriteProbeReport)}\n`);
       process.stdout.write(JSON.stringify(probeWrites(mountPointOf(command, args), hostname())));
       return 0;
   }

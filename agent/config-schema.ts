@@ -95,8 +95,8 @@ export const configSchema = v.strictObject({
     probe_deadline_seconds: v.optional(seconds(1, 60), 4),
     /** Write, fsync, read back and unlink of a small file; each may cost one PUT, so it is rare. */
     write_probe_seconds: v.optional(seconds(5, 86_400), 900),
-    /** Longest rest between two attempts to bring a dead mount back. */
-    max_backoff_seconds: v.optional(seconds(1, 3600), 60),
+    /** Longest time from one attempt to bring a dead mount back to the next. */
+    max_backoff_seconds: v.optional(seconds(1, 3600), 15),
   }),
 
   sshd: v.optional(

@@ -140,6 +140,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
         await persist();
         for (const { level, fields, message } of lines) log[level](fields, message);
       },
+      failed: mount.writeFailed,
     },
     edges,
   );

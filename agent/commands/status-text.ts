@@ -11,7 +11,13 @@ const PROBLEMS_SHOWN = 20;
 export function summary(status: AgentStatus): string {
   const [first] = status.reasons;
   const counts = `${status.accounts.active} users, ${status.uploads.completed} uploads`;
-  return first === undefined ? `${status.state}; ${counts}` : `${status.state}: ${first}; ${counts}`;
+  if (first === undefined) return `${status.state}; ${counts}`;
+  const { serving, hint, nextAttemptAt } = status.mount;
+  const todo = serving || hint === undefined ? '' : ` → ${hint}`;
+  // A moment, not a span: this line stands until the next change.
+  const next =
+    nextAttemptAt === null ? '' : `; next attempt at ${new Date(nextAttemptAt).toISOString().slice(11, 19)}Z`;
+  return `${status.state}: ${first}${todo}${next}; ${counts}`;
 }
 
 /** The table for people: the state and its reasons on top, then each room. */
@@ -43,6 +49,12 @@ function mountOf({ mount }: AgentStatus, now: number): string[] {
     `${mount.health} since ${ago(mount.since, now)}; partners ${mount.serving ? 'served' : 'REFUSED'}`,
   ];
   if (!mount.serving && mount.hint !== undefined) lines.push(`→ ${mount.hint}`);
+  if (mount.nextAttemptAt !== null) {
+    const seconds = Math.max(0, Math.round((mount.nextAttemptAt - now) / 1000));
+    lines.push(`next attempt to bring it back in ${seconds} s`);
+  }
+  if (mount.helperProblem !== null) lines.push(`- ${mount.helperProblem}; it is started again`);
+  if (mount.probesStuck > 0) lines.push(`${mount.probesStuck} probe hangs on it in the kernel`);
   if (mount.lastRecoverySeconds !== null) {
     lines.push(`recovered ${mount.recoveries} times, last in ${mount.lastRecoverySeconds.toFixed(1)} s`);
   }

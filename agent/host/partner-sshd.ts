@@ -49,8 +49,10 @@ export function createPartnerSshd(
   let askDueMs = 0;
   let mutableReported = false;
   let last: Promise<unknown> = Promise.resolve();
+  /** A start that was asked for before a stop must not outlast it. */
+  let stops = 0;
 
-  /** Start, stop and refresh come from different loops, and must not cross. */
+  /** Start and refresh come from different loops, and must not cross. */
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = last.then(work, work);
     last = turn.catch(() => {});
@@ -84,8 +86,9 @@ export function createPartnerSshd(
       const path = config().mount.path;
       log.warn({ path, fault }, 'the directory below the mount can’t be made immutable on this file system');
     },
-    start: () =>
-      inTurn(async () => {
+    start: () => {
+      const stopsBefore = stops;
+      return inTurn(async () => {
         try {
           await render();
         } catch (cause) {
@@ -94,16 +97,23 @@ export function createPartnerSshd(
           const hint = cause instanceof OperationError ? cause.hint : undefined;
           log.error({ err: cause, hint }, 'the partner sshd starts with its old configuration');
         }
+        if (stops !== stopsBefore) throw stoppedMeanwhile();
         await startUnit(exec, SSHD_UNIT, START_MS);
+        if (stops !== stopsBefore) {
+          await stopUnit(exec, SSHD_UNIT, STOP_MS);
+          throw stoppedMeanwhile();
+        }
         await chroots.bindMissing(config().mount.path);
         await ask();
-      }),
-    stop: () =>
-      inTurn(async () => {
-        await stopUnit(exec, SSHD_UNIT, STOP_MS);
-        active = false;
-        mainPid = '0';
-      }),
+      });
+    },
+    stop: async () => {
+      // At once: what is in turn may be waiting for the very mount whose partners are to be refused.
+      stops += 1;
+      await stopUnit(exec, SSHD_UNIT, STOP_MS);
+      active = false;
+      mainPid = '0';
+    },
     setChroots: (users) => inTurn(() => chroots.set(users, config().mount.path)),
     configChanged: () => {
       changed = true;
@@ -124,6 +134,10 @@ export function createPartnerSshd(
       }),
     active: () => active,
   };
+}
+
+function stoppedMeanwhile(): OperationError {
+  return new OperationError({ op: 'start', target: SSHD_UNIT }, 'it was told to stop meanwhile');
 }
 
 async function isAlive(pid: string): Promise<boolean> {

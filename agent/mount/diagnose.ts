@@ -6,7 +6,7 @@ export interface Diagnosis {
 
 /** What a failed mount attempt left behind. */
 export interface Traces {
-  /** What the helper and mount(8) wrote, newest last: the unit's journal lines, then the end of mount.log. */
+  /** What the helper wrote: the end of its tunnel's log, the unit's journal lines, the end of mount.log. */
   readonly lines: readonly string[];
   /** The mount unit's `Result=` (systemd.mount(5)), such as `exit-code` or `timeout`. */
   readonly unitResult: string;

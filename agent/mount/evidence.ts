@@ -6,6 +6,9 @@ import type { Prober } from './probe.ts';
 /** A probe that answers at all does so in milliseconds; a tick waits this long, and the next one asks again. */
 export const PATIENCE_MS = 250;
 
+/** Partners can make their own uploads fail as often as they like. */
+const DOUBT_EVERY_MS = 60_000;
+
 /** Gathers what is seen and what probes answer into a belief about the mount that is visible now. */
 export interface EvidenceCollector {
   /** Must be told of each look: another mount at the same path makes earlier findings worthless. */
@@ -16,6 +19,8 @@ export interface EvidenceCollector {
    */
   collect(sight: Sight, probing: 'always' | 'until-verdict'): Promise<void>;
   belief(): Belief;
+  /** Somebody was told that a write failed: the next look tries one, at most once a minute, since each is billed. */
+  doubt(): void;
   /** Everything is to be proven anew. */
   forget(): void;
 }
@@ -33,6 +38,8 @@ export function createEvidence(
   let written = false;
   let statfsDueMs = 0;
   let writeDueMs = 0;
+  let writtenAtMs = -Infinity;
+  let doubtedAtMs = -Infinity;
 
   const forget = () => {
     belief = NO_BELIEF;
@@ -63,7 +70,10 @@ export function createEvidence(
     const { path, probe_seconds, probe_deadline_seconds, write_probe_seconds } = config();
     const now = monotonicMs();
     if (prober.isBusy()) return;
-    if (answered && (!written || now >= writeDueMs)) {
+    // Each failed write is a process and a few cents a day: a known fault is not asked about more often than a good mount.
+    const isKnown = faultOf(belief) !== undefined && now < writtenAtMs + probe_seconds * 1000;
+    if (answered && !isKnown && (!written || now >= writeDueMs)) {
+      writtenAtMs = now;
       writeDueMs = now + write_probe_seconds * 1000;
       prober.startWrite(path, probe_deadline_seconds);
     } else if (now >= statfsDueMs) {
@@ -103,6 +113,12 @@ export function createEvidence(
       }
     },
     belief: () => belief,
+    doubt: () => {
+      const now = monotonicMs();
+      if (now < doubtedAtMs + DOUBT_EVERY_MS) return;
+      doubtedAtMs = now;
+      writeDueMs = 0;
+    },
     forget,
   };
 }

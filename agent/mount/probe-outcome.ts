@@ -27,25 +27,31 @@ export function statfsFinding(result: ExecResult): Finding {
   }
 }
 
-/** What the write probe's child prints: one JSON line. */
+/** What the write probe's child prints: a JSON line when it begins and one when it ends. */
 export interface WriteProbeReport {
-  /** The step that failed, or `done`. */
+  /** `begun`, just before the mount is touched; then the step that failed, or `done`. */
   readonly step: string;
   readonly code?: string | undefined;
   readonly message?: string | undefined;
 }
 
-/** The write probe run with a deadline: what its ending and its report say. */
-export function writeFinding(result: ExecResult): Finding {
-  if (result.outcome === 'timeout') {
-    return { fault: 'hung', detail: `a write had no answer within ${result.timeoutMs / 1000} s` };
-  }
+/**
+ * The write probe run with a deadline: what its ending and its report say.
+ * @returns undefined where it was killed before it came to the mount: that says something of the host only
+ */
+export function writeFinding(result: ExecResult): Finding | undefined {
   if (result.outcome === 'unstartable') {
     return { fault: 'hung', detail: `the write probe could not be started: ${result.cause.message}` };
   }
   const report = parseReport(result.stdout);
+  if (result.outcome === 'timeout') {
+    if (report === undefined) return undefined;
+    return { fault: 'hung', detail: `a write had no answer within ${result.timeoutMs / 1000} s` };
+  }
+  if (report?.step === 'begun') return { fault: 'hung', detail: 'a write had no answer until its deadline' };
   if (report?.step === 'done') return { fault: 'none', detail: 'it takes writes' };
-  // Without a report the child was killed at its unit's deadline, or never got as far as the mount.
+  // Without a report it never got as far as the mount, for the mount's fault or, where one before it lingers, not.
+  if (report === undefined && isUnitTaken(result.stderr)) return undefined;
   if (report === undefined) return fromText(result.stderr, 'the write probe');
   const known = ERRNO.find(([code]) => code === report.code);
   return {
@@ -63,7 +69,7 @@ function fromText(stderr: string, what: string): Finding {
 
 function parseReport(stdout: string): WriteProbeReport | undefined {
   try {
-    const report: unknown = JSON.parse(stdout);
+    const report: unknown = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
     if (typeof report !== 'object' || report === null || !('step' in report)) return undefined;
     const { step } = report;
     if (typeof step !== 'string') return undefined;
@@ -75,4 +81,9 @@ function parseReport(stdout: string): WriteProbeReport | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** systemd-run(1), where a unit of that name is still there. */
+function isUnitTaken(stderr: string): boolean {
+  return /Unit \S+ (?:was already loaded|already exists)/.test(stderr);
 }

@@ -3,13 +3,19 @@ import type { Argv, Exec, ExecResult } from '../os/exec.ts';
 import { guardedArgv } from '../os/transient.ts';
 import type { Finding } from './health.ts';
 import { statfsFinding, writeFinding } from './probe-outcome.ts';
+import { processesOf } from './unit-processes.ts';
 
 /** One that was killed and is still there a second later is stuck in the kernel; that alone is a finding. */
 const STUCK_REPORT_MS = 1_000;
 /** A new namespace, Node.js and an fsync: on a busy host a statfs's deadline would be unfair. */
 const LEAST_WRITE_DEADLINE_SECONDS = 10;
-/** A write without an answer for this long speaks against the mount before its deadline, since no statfs runs beside it. */
+/**
+ * A write without an answer for this long, from its first touch of the mount, speaks against the mount before its
+ * deadline, since no statfs runs beside it.
+ */
 const LEAST_WRITE_PATIENCE_SECONDS = 4;
+/** How often a killed write probe is looked for. Its process is systemd's child, so nobody tells when it is gone. */
+const LOOK_FOR_STUCK_MS = 1_000;
 
 /** Runs probes of the mount in children, never two at a time. */
 export interface Prober {
@@ -31,11 +37,16 @@ export interface ProbeFinding extends Finding {
   readonly kind: 'statfs' | 'write';
 }
 
+/** The transient unit of the write probe. */
+export const WRITE_PROBE_UNIT = 's3files-sftp-write-probe.service';
+
 export interface ProberEdges {
   readonly exec: Exec;
   readonly monotonicMs: () => number;
   /** The command whose arguments are the mount point: the agent's own hidden command. */
   readonly writeProbe: Argv;
+  /** The processes that a unit has; tests have their own. */
+  readonly processesLeft?: (unit: string) => Promise<readonly number[]>;
 }
 
 export function createProber(edges: ProberEdges): Prober {
@@ -48,8 +59,8 @@ export function createProber(edges: ProberEdges): Prober {
     running = pending
       .then((result) => {
         const finding = kind === 'statfs' ? statfsFinding(result) : writeFinding(result);
-        findings.push({ kind, ...finding });
-        if (result.outcome === 'timeout') quarantine(result.reaped);
+        if (finding !== undefined) findings.push({ kind, ...finding });
+        if (result.outcome === 'timeout') quarantine(kind === 'statfs' ? result.reaped : writeProbeGone());
       })
       .catch((cause: unknown) => {
         findings.push({ kind, fault: 'hung', detail: messageOf(cause) });
@@ -68,6 +79,13 @@ export function createProber(edges: ProberEdges): Prober {
     reaped.then(gone, gone);
   };
 
+  const writeProbeGone = async () => {
+    const processesLeft = edges.processesLeft ?? processesOf;
+    while ((await processesLeft(WRITE_PROBE_UNIT)).length > 0) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_FOR_STUCK_MS).unref());
+    }
+  };
+
   const isBusy = () => running !== undefined || stuck > 0;
 
   return {
@@ -79,15 +97,21 @@ export function createProber(edges: ProberEdges): Prober {
     startWrite: (path, deadlineSeconds) => {
       if (isBusy()) return;
       const seconds = Math.max(deadlineSeconds, LEAST_WRITE_DEADLINE_SECONDS);
-      const argv = guardedArgv(path, [...edges.writeProbe, path], seconds);
-      // The unit is killed at its own deadline; this one is for systemd-run itself.
-      const pending = edges.exec(argv, { timeoutMs: (seconds + 3) * 1000 });
+      const argv = guardedArgv(path, [...edges.writeProbe, path], seconds, WRITE_PROBE_UNIT);
       const patience = Math.max(deadlineSeconds, LEAST_WRITE_PATIENCE_SECONDS);
       const detail = `a write of the probe's was not answered for ${patience} s`;
-      const overdue = setInterval(
-        () => findings.push({ kind: 'write', fault: 'hung', detail }),
-        patience * 1000,
-      );
+      let overdue: NodeJS.Timeout | undefined;
+      const pending = edges.exec(argv, {
+        // The unit is killed at its own deadline; this one is for systemd-run itself.
+        timeoutMs: (seconds + 3) * 1000,
+        // Its first word comes just before it touches the mount: until then only the host is slow.
+        onStdout: () => {
+          overdue ??= setInterval(
+            () => findings.push({ kind: 'write', fault: 'hung', detail }),
+            patience * 1000,
+          );
+        },
+      });
       begin(
         'write',
         pending.finally(() => clearInterval(overdue)),

@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { messageOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
-import { queueStart, showUnit } from '../os/systemd.ts';
+import { killUnit, queueStart, showUnit } from '../os/systemd.ts';
 import { mountUnitName } from '../os/unit-name.ts';
 import { type Diagnosis, diagnose } from './diagnose.ts';
 import { exhausted } from './exhausted.ts';
@@ -10,6 +10,7 @@ import type { Sight } from './identity.ts';
 import {
   type Attempt,
   afterRung,
+  mountPatience,
   NO_ATTEMPT,
   nextRung,
   RUNG_DEADLINE_MS,
@@ -51,6 +52,9 @@ export interface Recovery {
   state(): RecoveryState;
 }
 
+/** Between the end of a failed attempt and the begin of the next. */
+const LEAST_REST_MS = 1_000;
+
 type RecoveryEdges = Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs' | 'random'>;
 
 export function createRecovery(
@@ -63,20 +67,23 @@ export function createRecovery(
   let failures = 0;
   let nextAttemptMs: number | undefined;
   let diagnosis: Diagnosis | undefined;
-  let mounting: { readonly since: number; readonly untilMs: number } | undefined;
+  let mounting: { readonly since: number; readonly sinceMs: number; readonly untilMs: number } | undefined;
   let waitForProxyUntilMs = 0;
 
   const fail = (why: Diagnosis) => {
     failures += 1;
     diagnosis = why;
+    // The helper's leftovers of each attempt last for a minute: attempts are kept apart from begin to begin.
     const restMs = restAfterFailure(failures, config().max_backoff_seconds, edges.random());
-    nextAttemptMs = monotonicMs() + restMs;
+    const tookMs = mounting === undefined ? 0 : monotonicMs() - mounting.sinceMs;
+    const waitMs = Math.max(LEAST_REST_MS, restMs - tookMs);
+    nextAttemptMs = monotonicMs() + waitMs;
     attempt = NO_ATTEMPT;
     mounting = undefined;
-    const nextAttemptAt = new Date(edges.now() + restMs).toISOString();
+    const nextAttemptAt = new Date(edges.now() + waitMs).toISOString();
     log.error(
       { ...why, failures, nextAttemptAt },
-      'the mount could not be brought back; it will be tried again',
+      `the mount could not be brought back: ${why.detail}; next attempt in ${Math.ceil(waitMs / 1000)} s`,
     );
   };
 
@@ -94,8 +101,9 @@ export function createRecovery(
     mount: async () => {
       await hooks.prepareMount();
       const since = edges.now();
+      const sinceMs = monotonicMs();
       await queueStart(exec, mountUnitName(config().path));
-      mounting = { since, untilMs: monotonicMs() + RUNG_DEADLINE_MS.mount };
+      mounting = { since, sinceMs, untilMs: sinceMs + mountPatience(failures) };
     },
   } satisfies Partial<Record<Rung, (sight: Sight) => Promise<void>>>;
 
@@ -143,11 +151,14 @@ export function createRecovery(
       const { ActiveState, Job } = await showUnit(exec, unit, ['ActiveState', 'Job']);
       const underWay = ActiveState === 'activating' || (Job !== '' && Job !== '0');
       if (underWay && monotonicMs() < mounting.untilMs) return;
-      const why =
-        sight.kind === 'foreign' && ActiveState === 'active'
-          ? { detail: sight.detail, hint: 'see what is mounted: findmnt --task 1' }
-          : diagnose(await gatherTraces(exec, unit, mounting.since));
-      fail(why);
+      // Not a stop job: that would be taken for somebody's wish.
+      if (underWay) await killUnit(exec, unit, 'all');
+      if (sight.kind === 'foreign' && ActiveState === 'active') {
+        fail({ detail: sight.detail, hint: 'see what is mounted: findmnt --task 1' });
+        return;
+      }
+      const traces = await gatherTraces(exec, config().path, mounting.since);
+      fail(diagnose(underWay ? { ...traces, unitResult: 'timeout' } : traces));
     },
     succeeded: () => {
       attempt = NO_ATTEMPT;

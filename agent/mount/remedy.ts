@@ -83,11 +83,24 @@ export function afterRung(attempt: Attempt, rung: Rung, sight: Sight): Attempt {
 
 /** The first rest, in ms; each failure in a row doubles it. */
 const FIRST_REST_MS = 1_000;
-/** ±20 %, so that many hosts don't come back to the file system in step. */
+/** Up to so much less, so that many hosts don't come back to the file system in step; never more than the ceiling. */
 const JITTER = 0.2;
 
-/** The rest in ms after so many failed attempts in a row (from 1). */
+/** The time in ms from the begin of one attempt to the next, after so many failures in a row (from 1). */
 export function restAfterFailure(failures: number, maxSeconds: number, random: number): number {
   const rest = Math.min(maxSeconds * 1000, FIRST_REST_MS * 2 ** Math.min(failures - 1, 30));
-  return rest * (1 - JITTER + 2 * JITTER * random);
+  return rest * (1 - JITTER * random);
+}
+
+/**
+ * A healthy mount takes a second or two. The helper's own three tries take 15 s, 15 s, and the last without bound, in
+ * which the kernel waits longer and longer between two connections: after a third 15 s a new attempt is sooner there.
+ */
+const MOUNT_PATIENCE_MS = 46_000;
+/** This one is left all the time that the rung has: what stalls the helper for minutes must not keep it out for good. */
+const PATIENT_ATTEMPT = 10;
+
+/** How long in ms an attempt to mount may take, by how many failed before it. */
+export function mountPatience(failures: number): number {
+  return failures % PATIENT_ATTEMPT === PATIENT_ATTEMPT - 1 ? RUNG_DEADLINE_MS.mount : MOUNT_PATIENCE_MS;
 }

@@ -5,10 +5,10 @@ import type { Argv, Exec } from '../os/exec.ts';
 import { endingOf, execOk } from '../os/exec-ok.ts';
 import { isUnitActive } from '../os/systemd.ts';
 import { transientArgv } from '../os/transient.ts';
+import { HELPER_WATCHDOG } from './helper-watchdog.ts';
 import { RUNG_DEADLINE_MS, type Rung } from './remedy.ts';
+import { processesOf } from './unit-processes.ts';
 
-/** The helper's own watchdog, which starts a new tunnel on the same port within two seconds of the old one's death. */
-const HELPER_WATCHDOG = 'amazon-efs-mount-watchdog.service';
 const PROXY_NAME = 'efs-proxy';
 
 /**
@@ -55,7 +55,15 @@ export async function unmount(exec: Exec, rung: Rung, path: string): Promise<voi
   if (flags === undefined) throw new RangeError(`${rung} does not unmount`);
   const deadlineMs = RUNG_DEADLINE_MS[rung];
   const argv: Argv = ['umount', ...flags, '--', path];
-  const result = await exec(transientArgv(argv, deadlineMs / 1000), { timeoutMs: deadlineMs + 3_000 });
+  // One that hangs in spite of SIGKILL must not be joined by another on each attempt.
+  const unit = `s3files-sftp-${rung}.service`;
+  const stuck = await processesOf(unit);
+  if (stuck.length > 0) {
+    const cause = `the last one is stuck: process ${stuck.join(', ')}`;
+    throw new OperationError({ op: 'run', target: argv.join(' ') }, cause);
+  }
+  const transient = transientArgv(argv, deadlineMs / 1000, unit);
+  const result = await exec(transient, { timeoutMs: deadlineMs + 3_000 });
   if (result.outcome === 'exited' && result.code === 0) return;
   throw new OperationError({ op: 'run', target: argv.join(' ') }, endingOf(result));
 }

@@ -1,6 +1,9 @@
 /** Where the mount helper keeps a file for each of its mounts (amazon-efs-utils, STATE_FILE_DIR). */
 export const STATE_DIRECTORY = '/var/run/efs';
 
+/** Where the mount helper and its tunnels write. */
+export const LOG_DIRECTORY = '/var/log/amazon/efs';
+
 /** What the agent takes from a state file of the helper's. */
 export interface MountState {
   readonly fileSystemId: string;
@@ -53,4 +56,20 @@ export function parseStateFile(name: string, text: string, path: string): MountS
   const pid = field('pid');
   const isPid = typeof pid === 'number' && Number.isInteger(pid) && pid > 1 && pid < 2 ** 22;
   return { fileSystemId, port: Number(port), proxyPid: isPid ? pid : undefined };
+}
+
+/**
+ * The port of a tunnel for the mount at `path`, from the name of its log: `fs-….home.sftp.20123.efs-proxy.log`, or a
+ * rotated one with `.1` after it.
+ * @returns undefined for any other name
+ */
+export function tunnelLogPort(name: string, path: string): number | undefined {
+  const [, stem = ''] = /^(.+)\.efs-proxy\.log(?:\.\d+)?$/.exec(name) ?? [];
+  return statePort(stem, path);
+}
+
+/** The port of a mount at `path`, from the name of its state file; undefined for any other name. */
+export function statePort(name: string, path: string): number | undefined {
+  const match = NAME.exec(name);
+  return match?.[2] === dotted(path) ? Number(match[3]) : undefined;
 }

@@ -1,17 +1,24 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Exec } from '../os/exec.ts';
 import { showUnit } from '../os/systemd.ts';
+import { mountUnitName } from '../os/unit-name.ts';
 import type { Traces } from './diagnose.ts';
+import { LOG_DIRECTORY, tunnelLogPort } from './state-file.ts';
 
-/** Where amazon-efs-utils writes (LOG_FILE). */
-const HELPER_LOG = '/var/log/amazon/efs/mount.log';
+const HELPER_LOG = `${LOG_DIRECTORY}/mount.log`;
 const LINES = '40';
+const TUNNEL_LINES = '20';
 
 /**
  * Gathers what a failed mount attempt left behind. Never fails: a trace that can't be read is left out.
+ * @param path the mount point
  * @param since start of the attempt, in ms since 1970
  */
-export async function gatherTraces(exec: Exec, unit: string, since: number): Promise<Traces> {
-  const [journal, log, state] = await Promise.all([
+export async function gatherTraces(exec: Exec, path: string, since: number): Promise<Traces> {
+  const unit = mountUnitName(path);
+  const tunnelLog = await newestTunnelLog(path, since);
+  const [journal, log, tunnel, state] = await Promise.all([
     exec(
       [
         'journalctl',
@@ -24,12 +31,30 @@ export async function gatherTraces(exec: Exec, unit: string, since: number): Pro
       { timeoutMs: 5_000 },
     ),
     exec(['tail', `--lines=${LINES}`, HELPER_LOG], { timeoutMs: 2_000 }),
+    tunnelLog === undefined
+      ? undefined
+      : exec(['tail', `--lines=${TUNNEL_LINES}`, tunnelLog], { timeoutMs: 2_000 }),
     showUnit(exec, unit, ['Result']).catch(() => ({ Result: 'unknown' })),
   ]);
-  const text = (result: Awaited<ReturnType<Exec>>): string[] =>
-    result.outcome === 'exited' && result.code === 0 ? result.stdout.split('\n') : [];
+  const text = (result: Awaited<ReturnType<Exec>> | undefined): string[] =>
+    result?.outcome === 'exited' && result.code === 0 ? result.stdout.split('\n') : [];
   const recent = text(log).filter((line) => isSince(line, since));
-  return { lines: [...text(journal), ...recent], unitResult: state.Result };
+  return { lines: [...text(tunnel), ...text(journal), ...recent], unitResult: state.Result };
+}
+
+/** The log of the attempt's own tunnel: each has a port of its own, so all its lines are of this attempt. */
+async function newestTunnelLog(path: string, since: number): Promise<string | undefined> {
+  const names: string[] = await readdir(LOG_DIRECTORY).catch(() => []);
+  let newest: { readonly file: string; readonly mtimeMs: number } | undefined;
+  for (const name of names.filter((each) => tunnelLogPort(each, path) !== undefined)) {
+    const file = join(LOG_DIRECTORY, name);
+    const mtimeMs = await stat(file).then(
+      (found) => found.mtimeMs,
+      () => 0,
+    );
+    if (mtimeMs >= since && mtimeMs >= (newest?.mtimeMs ?? 0)) newest = { file, mtimeMs };
+  }
+  return newest?.file;
 }
 
 /** A line of mount.log begins with its time in UTC; the file keeps those of attempts long past. */

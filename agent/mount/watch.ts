@@ -4,8 +4,10 @@ import type { Argv } from '../os/exec.ts';
 import { mountUnitName } from '../os/unit-name.ts';
 import { createEvidence, PATIENCE_MS } from './evidence.ts';
 import { faultOf, type Health } from './health.ts';
+import { createHelperWatchdog } from './helper-watchdog.ts';
 import { wasStoppedByHand } from './human-stop.ts';
 import type { MountExpectation, Sight } from './identity.ts';
+import { createLeftovers } from './leftovers.ts';
 import { type LookOptions, look as lookAtHost } from './look.ts';
 import { createMaintenanceFlag, MAINTENANCE_FLAG } from './maintenance.ts';
 import { createProber } from './probe.ts';
@@ -28,6 +30,8 @@ export interface MountReport extends HealthInWords {
   readonly lastRecoverySeconds: number | null;
   /** Probes that were killed and still hang in the kernel. */
   readonly probesStuck: number;
+  /** What is wrong with the mount helper's own watchdog; it is started again. */
+  readonly helperProblem: string | null;
 }
 
 export interface MountHooks extends ServingHooks {
@@ -51,6 +55,8 @@ export interface MountWatch {
   report(): MountReport;
   serving(): boolean;
   setMaintenance(on: boolean): void;
+  /** A partner was told that an upload failed, as on an export that turned read-only: a write is tried soon. */
+  writeFailed(): void;
 }
 
 export interface MountEdges extends Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs' | 'random'> {
@@ -79,6 +85,8 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
     { stopServing: () => serving.stop(), prepareMount: () => hooks.prepareMount() },
     edges,
   );
+  const leftovers = createLeftovers(edges);
+  const helperWatchdog = createHelperWatchdog(edges);
   const flag = createMaintenanceFlag(edges.maintenanceFlag ?? MAINTENANCE_FLAG);
 
   let sight: Sight | undefined;
@@ -129,6 +137,7 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
       // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
       if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
       if (serving.isServing() !== true) await begin(serving.start());
+      else if (seen.kind === 'ours') await begin(lookAfterHelper(seen.port));
       return;
     }
     const fault = faultOf(belief);
@@ -144,6 +153,12 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
       return;
     }
     await begin(recovery.step(fault, seen));
+  };
+
+  /** While all is well. */
+  const lookAfterHelper = async (port: number) => {
+    await helperWatchdog.look(mount().path, port);
+    await leftovers.tidy(mount().path);
   };
 
   const publish = () => {
@@ -205,9 +220,11 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
         recoveries: count,
         lastRecoverySeconds: lastSeconds,
         probesStuck: prober.stuck(),
+        helperProblem: helperWatchdog.problem() ?? null,
       };
     },
     serving: () => serving.isServing() === true,
+    writeFailed: () => evidence.doubt(),
     setMaintenance: (on) => {
       flag.set(on);
       maintenance = on ? 'operator' : undefined;

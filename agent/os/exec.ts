@@ -13,6 +13,8 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard output past this is cut, and the child goes on. */
   readonly maxOutputBytes?: number;
+  /** Told each piece of standard output as it comes. */
+  readonly onStdout?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -60,6 +62,8 @@ export const exec: Exec = async (argv, options = {}) => {
   });
   const stdout = collect(child.stdout, maxBytes);
   const stderr = collect(child.stderr, maxBytes);
+  const { onStdout } = options;
+  if (onStdout !== undefined) child.stdout.on('data', (chunk: Buffer) => onStdout(chunk.toString('utf8')));
   // A child that exits without reading its input makes the pipe fail; its exit status tells the story.
   child.stdin.on('error', () => {});
   child.stdin.end(options.input ?? '');

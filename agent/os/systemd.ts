@@ -52,6 +52,16 @@ export async function stopUnit(exec: Exec, unit: string, timeoutMs: number): Pro
   await systemctl(exec, ['stop', '--', unit], { timeoutMs });
 }
 
+/**
+ * Kills processes of a unit, and leaves it to systemd what becomes of it. @throws OperationError
+ * @param whom its main process only, or all that it has
+ */
+export async function killUnit(exec: Exec, unit: string, whom: 'main' | 'all'): Promise<void> {
+  await systemctl(exec, ['kill', `--kill-who=${whom}`, '--signal=SIGKILL', '--', unit], {
+    timeoutMs: ANSWER_MS,
+  });
+}
+
 /** Makes a running unit read its configuration again; its sessions live on. @throws OperationError */
 export async function reloadUnit(exec: Exec, unit: string, timeoutMs: number): Promise<void> {
   await systemctl(exec, ['reload', '--', unit], { timeoutMs });

@@ -7,23 +7,25 @@ export const MOUNT_NAMESPACE_SCRIPT = '/usr/lib/s3files-sftp/mount-namespace';
  * A command line that runs `argv` as a transient unit of systemd's and waits for it: outside of the agent's sandbox
  * and mount namespace, with the exit status, input and output passed through (systemd-run(1)).
  * @param deadlineSeconds systemd kills the unit after this, even when the agent is gone by then
+ * @param unit a name of its own, by which what it leaves behind is found; no second one starts meanwhile
  */
-export function transientArgv(argv: Argv, deadlineSeconds: number): Argv {
-  return [...transient(deadlineSeconds), '--', ...argv];
+export function transientArgv(argv: Argv, deadlineSeconds: number, unit?: string): Argv {
+  return [...transient(deadlineSeconds, unit), '--', ...argv];
 }
 
 /**
  * Like {@link transientArgv}, in a mount namespace of its own in which `mountPath` is nosymfollow, nosuid, nodev and
  * noexec: whoever can write the bucket can plant links, and root must not follow them.
  */
-export function guardedArgv(mountPath: string, argv: Argv, deadlineSeconds: number): Argv {
+export function guardedArgv(mountPath: string, argv: Argv, deadlineSeconds: number, unit?: string): Argv {
   const script = [MOUNT_NAMESPACE_SCRIPT, mountPath, '--', ...argv];
-  return [...transient(deadlineSeconds), '--property=PrivateMounts=yes', '--', ...script];
+  return [...transient(deadlineSeconds, unit), '--property=PrivateMounts=yes', '--', ...script];
 }
 
-function transient(deadlineSeconds: number): Argv {
+function transient(deadlineSeconds: number, unit: string | undefined): Argv {
   return [
     'systemd-run',
+    ...(unit === undefined ? [] : [`--unit=${unit}`]),
     '--quiet',
     '--wait',
     '--pipe',

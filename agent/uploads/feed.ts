@@ -27,6 +27,8 @@ export interface UploadHooks {
   commit(state: UploadState, effects: Effects): Promise<void>;
   /** Where a user's sessions start, absolute in the chroot; by default the first configured directory. */
   startDirectory?(user: string): string | undefined;
+  /** A partner was told `Failure`: theirs, or the mount's. */
+  failed?(): void;
 }
 
 export interface UploadOptions {
@@ -119,6 +121,7 @@ export function createUploadFeed(
     const lost = lossOf(line);
     if (lost !== undefined) tellGap(line.id, `journald lost ${lost} lines`);
     else foldLine(fold, line, partners, outcomes);
+    if (line.message === 'sent status Failure') hooks.failed?.();
     committer.reached({ cursor: line.cursor, at: line.at });
     clock = line.at;
   };

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { say } from './cache.ts';
 
 /** One thing that the bed needs of this machine, how to see that it is there, and which package brings it. */
-interface Prerequisite {
+export interface Prerequisite {
   readonly what: string;
   readonly probe: readonly [string, ...string[]];
   readonly apt: readonly string[];
@@ -45,11 +45,12 @@ const ROOT_NEEDED =
 
 /**
  * Makes sure that this machine has what the bed needs, installing what is missing with its own package tool.
+ * @param further what one kind of bed needs besides
  * @throws Error that says what is missing and how to get it
  */
-export function requirePrerequisites(): void {
+export function requirePrerequisites(further: readonly Prerequisite[] = []): void {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) throw new Error(ROOT_NEEDED);
-  const missing = PREREQUISITES.filter((each) => !runs(each.probe));
+  const missing = [...PREREQUISITES, ...further].filter((each) => !runs(each.probe));
   if (missing.length > 0) {
     install(missing);
     const still = missing.filter((each) => !runs(each.probe));

@@ -11,17 +11,27 @@ export const NODE_BINARY = join(import.meta.dirname, '../../node_modules/node/bi
 /**
  * The directory of a dnf repository with stub packages under Amazon Linux 2023's names, among them nodejs24 (the
  * project's own Node.js as /usr/bin/node-24) and amazon-efs-utils (the stand-in for the S3 Files client).
+ * @param backend what the stand-in mounts: a directory with backend.py, amazon-efs-mount-watchdog and, unless it is
+ * FUSE, efs-proxy
  */
-export async function stubRepository(): Promise<string> {
-  const names = (await readdir(STAND_IN)).sort();
-  const texts = await Promise.all(names.map(async (name) => await readFile(join(STAND_IN, name), 'utf8')));
+export async function stubRepository(backend: string = STAND_IN): Promise<string> {
+  const texts: string[] = [];
+  for (const directory of new Set([STAND_IN, backend])) {
+    const names = (await readdir(directory)).sort();
+    for (const name of names) texts.push(name, await readFile(join(directory, name), 'utf8'));
+  }
   const nodeVersion = (await commandOk([NODE_BINARY, '--version'])).trim().replace(/^v/, '');
   return await cached({
     name: 'stubs',
     ingredients: [process.arch, nodeVersion, await readFile(import.meta.filename, 'utf8'), ...texts],
     announcement: 'building the stub packages; it typically takes two seconds',
     build: async (directory) => {
-      await rpmbuild(directory, { stand_in: STAND_IN, node_binary: NODE_BINARY, node_version: nodeVersion });
+      await rpmbuild(directory, {
+        stand_in: STAND_IN,
+        backend,
+        node_binary: NODE_BINARY,
+        node_version: nodeVersion,
+      });
       await indexRepository(directory);
     },
   });

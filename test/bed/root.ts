@@ -35,13 +35,33 @@ const FILES: ReadonlyArray<readonly [path: string, content: string]> = [
   ['etc/machine-id', ''],
 ];
 
-/** The directory of a Debian root file system without a trace of the machine that built it. Never written to. */
-export async function rootFileSystem(): Promise<string> {
+/** A root file system that holds more than a container's. */
+export interface RootFlavor {
+  /** The name of its directory in the cache. */
+  readonly name: string;
+  /** Debian packages besides those of every host. */
+  readonly packages: readonly string[];
+  /** Changes the finished root; its text is an ingredient. */
+  readonly finish: (root: string) => Promise<void>;
+}
+
+/**
+ * The directory of a Debian root file system without a trace of the machine that built it. Never written to.
+ * @param flavor without one, the root of a container
+ */
+export async function rootFileSystem(flavor?: RootFlavor): Promise<string> {
   const { suite, sources } = await debianSources();
+  const { name = 'root', packages = [], finish } = flavor ?? {};
   return await cached({
-    name: 'root',
-    ingredients: [suite, process.arch, await readFile(import.meta.filename, 'utf8')],
-    announcement: `building a Debian root file system (${suite}), once; it typically takes a minute`,
+    name,
+    ingredients: [
+      suite,
+      process.arch,
+      await readFile(import.meta.filename, 'utf8'),
+      ...packages,
+      String(finish ?? ''),
+    ],
+    announcement: `building a Debian root file system (${name}, ${suite}), once; it typically takes a minute`,
     build: async (directory) => {
       await commandOk(
         [
@@ -51,7 +71,7 @@ export async function rootFileSystem(): Promise<string> {
           '--variant=minbase',
           // A machine may be set up with a snapshot of the archive, whose Release files are past their date.
           '--aptopt=Acquire::Check-Valid-Until "false"',
-          `--include=${PACKAGES.join(',')}`,
+          `--include=${[...PACKAGES, ...packages].join(',')}`,
           suite,
           directory,
           ...sources,
@@ -59,6 +79,7 @@ export async function rootFileSystem(): Promise<string> {
         { timeoutMs: 15 * 60_000 },
       );
       await customize(directory);
+      await finish?.(directory);
     },
   });
 }

@@ -19,6 +19,7 @@ export const STATUS: AgentStatus = {
     recoveries: 0,
     lastRecoverySeconds: null,
     probesStuck: 0,
+    helperProblem: null,
   },
   accounts: { lastSuccessAt: AT - 30_000, active: 12, held: 0, problems: [], heldPlan: null },
   uploads: {

@@ -43,6 +43,32 @@ describe('render', () => {
   });
 });
 
+describe('a mount that could not be brought back', () => {
+  const mount = {
+    ...STATUS.mount,
+    health: 'failed' as const,
+    serving: false,
+    hint: 'allow TCP 2049',
+    nextAttemptAt: Date.parse('2026-11-24T11:12:13.4Z'),
+  };
+  const status = {
+    ...STATUS,
+    state: 'degraded' as const,
+    reasons: ['the mount is failed: no answer'],
+    mount,
+  };
+
+  it('is told in one line with what to do and when it is tried next', () => {
+    expect(summary(status)).toBe(
+      'degraded: the mount is failed: no answer → allow TCP 2049; next attempt at 11:12:13Z; 12 users, 200 uploads',
+    );
+  });
+
+  it('has the time until the next attempt in the table', () => {
+    expect(render(status, mount.nextAttemptAt - 7_200)).toMatch(/next attempt to bring it back in 7 s/);
+  });
+});
+
 describe('summary', () => {
   it('is one line that names the first reason', () => {
     expect(summary(STATUS)).toBe('healthy; 12 users, 200 uploads');

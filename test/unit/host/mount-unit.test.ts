@@ -12,7 +12,7 @@ const MOUNT = {
   probe_seconds: 5,
   probe_deadline_seconds: 4,
   write_probe_seconds: 900,
-  max_backoff_seconds: 60,
+  max_backoff_seconds: 15,
 };
 let directory: string;
 const commands: Argv[] = [];

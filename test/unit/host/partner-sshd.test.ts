@@ -41,6 +41,12 @@ const config = () =>
   parseConfig(
     `[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[sshd]\nport = ${port}\n[uploads]\nbucket = "bucket"\n`,
   );
+const paths = () => ({
+  units: join(directory, 'units'),
+  runtime: join(directory, 'run'),
+  hostKeys: join(directory, 'host-keys'),
+  sshd: '/usr/sbin/sshd',
+});
 const text = () => readFile(join(directory, 'run/sshd_config'), 'utf8');
 const ran = (part: string) => commands.filter((line) => line.includes(part)).length;
 
@@ -59,12 +65,7 @@ beforeEach(async () => {
       log: createLog('info', { write: (line) => logged.push(line) }),
       monotonicMs: () => performance.now(),
     },
-    {
-      units: join(directory, 'units'),
-      runtime: join(directory, 'run'),
-      hostKeys: join(directory, 'host-keys'),
-      sshd: '/usr/sbin/sshd',
-    },
+    paths(),
   );
 });
 afterEach(() => rm(directory, { recursive: true }));
@@ -140,5 +141,34 @@ describe('the chroots’ log socket', () => {
     await sshd.setChroots(['acme']);
     expect(ran('nsenter')).toBe(0);
     expect(await readFile(join(directory, 'run/chroots'), 'utf8')).toBe('acme\n');
+  });
+});
+
+describe('told to stop while a start hangs on the mount', () => {
+  it('stops at once, and the start does not outlast it', async () => {
+    const { promise: bound, resolve: release } = Promise.withResolvers<void>();
+    let binding = false;
+    const hanging: Exec = async (argv, options) => {
+      if (argv.join(' ').includes('nsenter')) {
+        binding = true;
+        await bound;
+      }
+      return await exec(argv, options);
+    };
+    const slow = createPartnerSshd(
+      config,
+      { exec: hanging, log: createLog('info', { write: () => {} }), monotonicMs: () => performance.now() },
+      paths(),
+    );
+    await slow.start();
+    const chroots = slow.setChroots(['alice']);
+    await expect.poll(() => binding).toBe(true);
+    const restart = slow.start();
+    await slow.stop();
+    expect(active).toBe(false);
+    release();
+    await chroots;
+    await expect(restart).rejects.toThrow(/told to stop/);
+    expect(active).toBe(false);
   });
 });

@@ -42,15 +42,19 @@ describe('writeFinding', () => {
     ['root is nobody there', report({ step: 'write', code: 'EPERM' }), 'denied'],
     ['stale', report({ step: 'sync', code: 'ESTALE' }), 'stale'],
     ['other bytes came back', report({ step: 'read back', message: 'it holds other data' }), 'stale'],
-    ['no answer', late, 'hung'],
+    ['no answer', { ...late, stdout: '{"step":"begun"}\n' }, 'hung'],
+    ['no end, killed at its unit’s deadline', exited(1, '', '{"step":"begun"}\n'), 'hung'],
+    ['a host so slow that it did not begin', late, undefined],
+    ['one before it is still there', exited(1, 'Failed: Unit x.service was already loaded.'), undefined],
+    ['a report after its first word', exited(0, '', '{"step":"begun"}\n{"step":"done"}'), 'none'],
     ['no report: the namespace was refused', exited(1, 'mount-namespace: no mount'), 'stale'],
     ['a report of another form', exited(0, '', '[]'), 'stale'],
   ] as const)('%s', (_, result, fault) => {
-    expect(writeFinding(result).fault).toBe(fault);
+    expect(writeFinding(result)?.fault).toBe(fault);
   });
 
   it('says at which step it failed', () => {
-    expect(writeFinding(report({ step: 'sync', code: 'EIO', message: 'EIO: i/o error' })).detail).toBe(
+    expect(writeFinding(report({ step: 'sync', code: 'EIO', message: 'EIO: i/o error' }))?.detail).toBe(
       'the write probe failed to sync: EIO: i/o error',
     );
   });

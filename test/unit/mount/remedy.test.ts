@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Fault } from '../../../agent/mount/health.ts';
 import type { Sight } from '../../../agent/mount/identity.ts';
-import { afterRung, NO_ATTEMPT, nextRung, type Rung, restAfterFailure } from '../../../agent/mount/remedy.ts';
+import {
+  afterRung,
+  mountPatience,
+  NO_ATTEMPT,
+  nextRung,
+  RUNG_DEADLINE_MS,
+  type Rung,
+  restAfterFailure,
+} from '../../../agent/mount/remedy.ts';
 
 const ours = (mountId = 91): Sight => ({
   kind: 'ours',
@@ -89,13 +97,21 @@ describe('nextRung', () => {
 
 describe('restAfterFailure', () => {
   it('doubles from a second up to the ceiling', () => {
-    expect([1, 2, 3, 4, 10, 5000].map((failures) => restAfterFailure(failures, 15, 0.5))).toEqual([
+    expect([1, 2, 3, 4, 10, 5000].map((failures) => restAfterFailure(failures, 15, 0))).toEqual([
       1000, 2000, 4000, 8000, 15_000, 15_000,
     ]);
   });
 
-  it('strays by a fifth, so that hosts don’t come back in step', () => {
-    expect(restAfterFailure(1, 15, 0)).toBeCloseTo(800);
-    expect(restAfterFailure(1, 15, 1)).toBeCloseTo(1200);
+  it('strays by a fifth, so that hosts don’t come back in step, and never over the ceiling', () => {
+    expect(restAfterFailure(1, 15, 1)).toBeCloseTo(800);
+    expect(restAfterFailure(50, 15, 0.5)).toBeCloseTo(13_500);
+  });
+});
+
+describe('mountPatience', () => {
+  it('ends a third try of the helper’s that hangs, and still leaves one attempt in ten all its time', () => {
+    const patience = Array.from({ length: 10 }, (_, failures) => mountPatience(failures));
+    expect(patience.slice(0, 9).every((ms) => ms > 45_000 && ms < 60_000)).toBe(true);
+    expect(patience[9]).toBe(RUNG_DEADLINE_MS.mount);
   });
 });

@@ -24,12 +24,19 @@ bucket = "bucket"
 /** What a test does to the mount and to the programs around it. */
 export interface Weather {
   /** What is mounted, the top one last. */
-  mounts: { id: number; kind: 'ours' | 'foreign'; condition: 'good' | 'hung' | 'stale' | 'denied' }[];
+  mounts: {
+    id: number;
+    kind: 'ours' | 'foreign';
+    condition: 'good' | 'hung' | 'stale' | 'denied' | 'read-only';
+  }[];
   /** Whether the next mounts succeed, and what they say if not. */
   mountFails: string | undefined;
+  /** The helper does not end until it is killed. */
+  mountHangs: boolean;
   /** Which umount commands work, by their flags. */
   umountWorks: (flags: string) => boolean;
   stoppedByHand: boolean;
+  helperWatchdog: 'active' | 'inactive';
   sshdStarts: boolean;
   sshdRuns: boolean;
   mountpointFault: string | undefined;
@@ -40,8 +47,10 @@ export function simulateHost(directory: string) {
   const weather: Weather = {
     mounts: [],
     mountFails: undefined,
+    mountHangs: false,
     umountWorks: () => true,
     stoppedByHand: false,
+    helperWatchdog: 'active',
     sshdStarts: true,
     sshdRuns: false,
     mountpointFault: undefined,
@@ -70,9 +79,9 @@ export function simulateHost(directory: string) {
   const write = (timeoutMs: number): ExecResult => {
     const condition = top()?.condition;
     if (condition === 'hung') return late(timeoutMs);
-    return ok(
-      JSON.stringify(condition === 'denied' ? { step: 'create a file', code: 'EACCES' } : { step: 'done' }),
-    );
+    const codes: Record<string, string> = { denied: 'EACCES', 'read-only': 'EROFS' };
+    const code = codes[condition ?? ''];
+    return ok(JSON.stringify(code === undefined ? { step: 'done' } : { step: 'create a file', code }));
   };
   const umount = (argv: Argv): ExecResult => {
     const flags = argv
@@ -90,7 +99,7 @@ export function simulateHost(directory: string) {
   };
   /** The job runs between two looks. */
   const finishMount = () => {
-    if (!mountJob) return;
+    if (!mountJob || weather.mountHangs) return;
     mountJob = false;
     if (weather.mountFails !== undefined) return;
     nextId += 1;
@@ -103,7 +112,13 @@ export function simulateHost(directory: string) {
     if (argv[0] === 'stat') return statfs(timeoutMs);
     if (line.includes('mount-probe')) return write(timeoutMs);
     if (line.includes(' umount ')) return umount(argv);
-    if (line.includes('start --no-block')) return startMount();
+    if (line.includes('start --no-block -- home-sftp.mount')) return startMount();
+    if (line.includes('amazon-efs-mount-watchdog')) {
+      if (line.includes(' start ')) weather.helperWatchdog = 'active';
+      return ok(`ActiveState=${weather.helperWatchdog}\n`);
+    }
+    if (line.includes('kill --kill-who=all')) mountJob = false;
+    if (argv[0] === 'systemctl' && mountJob) return ok('ActiveState=activating\nJob=7\n');
     if (argv[0] === 'systemctl') return ok('ActiveState=inactive\nJob=\nResult=exit-code\n');
     if (argv[0] === 'journalctl' && line.includes('UNIT=home-sftp.mount MESSAGE_ID')) {
       const id = weather.stoppedByHand ? STOPPING : STARTED;
@@ -165,6 +180,7 @@ export function simulateHost(directory: string) {
     recoveries,
     logged,
     report: () => watch.report(),
+    writeFailed: () => watch.writeFailed(),
     setMaintenance: (on: boolean) => watch.setMaintenance(on),
     restartAgent: () => {
       watch = create();

@@ -1,0 +1,151 @@
+import { FILE_SYSTEM } from '../bed/s3-files.ts';
+
+/** One thing that goes wrong with a mount. */
+export interface MountFault {
+  readonly title: string;
+  /** Makes it go wrong: a shell script in the guest. */
+  readonly inject: string;
+  /** Takes the cause away. Without one it is gone at once, or it is for the agent to take away. */
+  readonly clear?: string;
+  /** How long the cause stays, in seconds, at the least; by then the agent rests between attempts. */
+  readonly holdSeconds?: number;
+  /** Longest that noticing may take; some faults show only when somebody writes. */
+  readonly detectSeconds?: number;
+  /** The mount may go on as if nothing had been: then there is nothing to notice. */
+  readonly mayPassUnnoticed?: true;
+  /** Ends with a status of its own where the fault can't happen under this load; what is said then. */
+  readonly refusedByKernel?: string;
+  /** What `status` must say meanwhile. */
+  readonly diagnosis?: RegExp;
+}
+
+const EXPORT = `/srv/s3files/${FILE_SYSTEM}`;
+const EXPORT_CONF = '/etc/ganesha/export.conf';
+const START_SERVER = 'systemctl reset-failed bed-nfs; systemctl start bed-nfs';
+const KILL_SERVER =
+  'systemctl kill -s KILL bed-nfs; while pgrep -x ganesha.nfsd >/dev/null; do sleep 0.1; done';
+
+/** Faults of a mount that was healthy. */
+export const FAULTS = {
+  'server-killed': {
+    title: 'server killed, and back later',
+    inject: KILL_SERVER,
+    clear: START_SERVER,
+    holdSeconds: 20,
+  },
+  'server-stopped': {
+    title: 'server stopped (SIGSTOP), and back later',
+    inject: 'systemctl kill -s STOP bed-nfs',
+    clear: 'systemctl kill -s CONT bed-nfs',
+    holdSeconds: 20,
+  },
+  'packets-dropped': {
+    title: 'packets to the server dropped, and let through later',
+    inject:
+      'nft -f - <<X\ntable inet bed { chain drop_nfs { type filter hook input priority 0; tcp dport 20490 drop; tcp sport 20490 drop; } }\nX',
+    clear: 'nft delete table inet bed',
+    holdSeconds: 20,
+  },
+  'server-restarted': {
+    title: 'server restarted, its state kept',
+    inject: `${KILL_SERVER}; ${START_SERVER}`,
+    mayPassUnnoticed: true,
+  },
+  'server-restarted-stateless': {
+    title: 'server restarted, its state lost',
+    inject: `${KILL_SERVER}; rm -rf /var/lib/nfs/ganesha; ${START_SERVER}`,
+    mayPassUnnoticed: true,
+  },
+  'export-replaced': {
+    title: 'export replaced (ESTALE)',
+    inject: `${KILL_SERVER}; mv ${EXPORT} ${EXPORT}.old; cp -a ${EXPORT}.old ${EXPORT}; ${START_SERVER}`,
+  },
+  'read-only': {
+    title: 'export turned read-only by the server, and back',
+    inject: `sed -i 's/Access_Type = RW/Access_Type = RO/' ${EXPORT_CONF}; systemctl reload bed-nfs`,
+    clear: `sed -i 's/Access_Type = RO/Access_Type = RW/' ${EXPORT_CONF}; systemctl reload bed-nfs`,
+    holdSeconds: 5,
+  },
+  'remounted-read-only': {
+    title: 'remounted read-only by hand',
+    inject: 'mount -o remount,ro /home/sftp',
+    refusedByKernel: 'the kernel refuses: files are open for writing',
+  },
+  'proxy-killed': {
+    title: 'proxy killed',
+    inject: 'pkill -KILL -x efs-proxy',
+    mayPassUnnoticed: true,
+  },
+  'proxy-stopped': { title: 'proxy stopped (SIGSTOP)', inject: 'pkill -STOP -x efs-proxy' },
+  'proxy-killed-no-watchdog': {
+    title: 'the helper’s watchdog dead, then the proxy killed',
+    inject: 'systemctl stop amazon-efs-mount-watchdog; pkill -KILL -x efs-proxy',
+  },
+  'proxy-stopped-frozen-watchdog': {
+    title: 'the helper’s watchdog frozen, then the proxy stopped',
+    inject: 'systemctl kill -s STOP amazon-efs-mount-watchdog; pkill -STOP -x efs-proxy',
+  },
+  umount: {
+    title: '`umount` by hand',
+    inject: 'umount /home/sftp',
+    refusedByKernel: 'the kernel refuses: target is busy',
+  },
+  'umount-lazy': { title: '`umount -l` by hand', inject: 'umount -l /home/sftp' },
+  'mounted-over': {
+    title: 'another file system mounted over it',
+    inject: 'mount -t tmpfs intruder /home/sftp',
+  },
+} as const satisfies Record<string, MountFault>;
+
+/** The mount is lost, and the helper fails in one of its ways until the cause is gone. */
+const helperFailure = (name: string, title: string, diagnosis: RegExp, holdSeconds = 6): MountFault => ({
+  title: `mount lost; helper: ${title}`,
+  inject: `mkdir -p /run/bed; echo ${name} > /run/bed/mount-fault; umount -l /home/sftp`,
+  clear: 'rm /run/bed/mount-fault',
+  holdSeconds,
+  diagnosis,
+});
+
+/** The table of the helper's failures; each runs with partners idle. */
+export const HELPER_FAILURES: Readonly<Record<string, MountFault>> = {
+  'helper-missing': {
+    title: 'mount lost; helper: not installed',
+    inject: 'mv /usr/sbin/mount.s3files /usr/sbin/mount.hidden; umount -l /home/sftp',
+    clear: 'mv /usr/sbin/mount.hidden /usr/sbin/mount.s3files',
+    holdSeconds: 6,
+    diagnosis: /mount\.s3files is not installed/,
+  },
+  'helper-dns': helperFailure('dns', 'no mount target in this zone', /does not resolve/),
+  'helper-wrong-type': helperFailure('wrong-type', 'mounted with -t efs', /as type efs/),
+  'helper-az': helperFailure('az', 'no zone from the metadata service', /availability zone/),
+  'helper-region': helperFailure('region', 'no region', /does not know the AWS region/),
+  'helper-credentials': helperFailure('credentials', 'no credentials', /found no AWS credentials/),
+  'helper-describe': helperFailure(
+    'describe-mount-targets',
+    'missing permission',
+    /may not look up mount targets/,
+  ),
+  'helper-target-ip': helperFailure(
+    'mount-target-ip',
+    'mount target’s address is mute',
+    /192\.0\.2\.10 does not answer/,
+  ),
+  'helper-options': helperFailure('options', 'unknown option', /does not know the mount option az/),
+  'helper-ports': helperFailure('ports', 'no free port', /no local port is free/),
+  'helper-no-proxy': helperFailure('proxy-binary', 'efs-proxy missing', /efs-proxy is missing/),
+  'helper-network': helperFailure('network', 'no network yet, exit 0', /network was not up/),
+  'helper-silent': helperFailure(
+    'silent',
+    'exit 0 without a mount',
+    /ended with success, and nothing was mounted/,
+  ),
+  'helper-already-mounted': helperFailure(
+    'already-mounted',
+    'believes that it is mounted',
+    /mounted already/,
+  ),
+  'helper-proxy-death': helperFailure('proxy-death', 'the tunnel dies', /did not start/),
+  'helper-denied': helperFailure('denied', 'IAM denies', /denied the mount/),
+  'helper-security-group': helperFailure('security-group', 'security group', /does not answer/, 40),
+  'helper-hangs': helperFailure('hang', 'hangs', /did not end in time|does not answer/, 40),
+};
