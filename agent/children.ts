@@ -1,11 +1,8 @@
 import { writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { text } from 'node:stream/consumers';
-import { mountDirectoriesCommand } from './accounts/mount-directories.ts';
 import type { WriteProbeReport } from './mount/probe-outcome.ts';
-import { probeWrites } from './mount/write-probe.ts';
 import { OperationError } from './operation-error.ts';
-import { runWitness } from './uploads/witness.ts';
 
 /** The commands that the agent starts of itself, to face the mount in a process that can be killed. */
 export type ChildCommand = 'mount-directories' | 'mount-probe' | 'witness';
@@ -17,18 +14,23 @@ export type ChildCommand = 'mount-directories' | 'mount-probe' | 'witness';
  */
 export async function runChild(command: ChildCommand, args: readonly string[]): Promise<number> {
   switch (command) {
-    case 'witness':
+    case 'witness': {
+      const { runWitness } = await import('./uploads/witness.ts');
       return await runWitness(args);
+    }
     case 'mount-directories': {
       const mountPoint = mountPointOf(command, args);
+      const { mountDirectoriesCommand } = await import('./accounts/mount-directories.ts');
       process.stdout.write(mountDirectoriesCommand(await text(process.stdin), mountPoint));
       return 0;
     }
-    case 'mount-probe':
+    case 'mount-probe': {
+      const { probeWrites } = await import('./mount/write-probe.ts');
       // At once, whatever the mount does then.
       writeSync(process.stdout.fd, `${JSON.stringify({ step: 'begun' } satisfies WriteProbeReport)}\n`);
       process.stdout.write(JSON.stringify(probeWrites(mountPointOf(command, args), hostname())));
       return 0;
+    }
   }
 }
 

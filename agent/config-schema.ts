@@ -89,11 +89,11 @@ export const configSchema = v.strictObject({
       ),
       [],
     ),
-    /** One statfs in a child process, answered by the client's own machine where the mount is alive. */
-    probe_seconds: v.optional(seconds(1, 300), 5),
+    /** One statfs in a child process: a metadata read at the file system, some eight cents a month. */
+    probe_seconds: v.optional(seconds(1, 300), 4),
     /** A probe without an answer by then counts against the mount. */
     probe_deadline_seconds: v.optional(seconds(1, 60), 4),
-    /** Write, fsync, read back and unlink of a small file; each may cost one PUT, so it is rare. */
+    /** Write, fsync, read back and unlink of a small file; also after an upload that failed, at most once a minute. */
     write_probe_seconds: v.optional(seconds(5, 86_400), 900),
     /** Longest time from one attempt to bring a dead mount back to the next. */
     max_backoff_seconds: v.optional(seconds(1, 3600), 15),

@@ -1,11 +1,5 @@
 import { parseArgs } from 'node:util';
-import { configCheck } from './commands/config-check.ts';
-import { doctor } from './commands/doctor.ts';
-import { maintenance } from './commands/maintenance.ts';
 import { terminal } from './commands/output.ts';
-import { plan } from './commands/plan.ts';
-import { status } from './commands/status.ts';
-import { sync } from './commands/sync.ts';
 import { USAGE } from './commands/usage.ts';
 import { messageOf, OperationError } from './operation-error.ts';
 import { VERSION } from './version.ts';
@@ -13,7 +7,7 @@ import { VERSION } from './version.ts';
 /** Usage errors, by sysexits.h. */
 const EX_USAGE = 64;
 
-/** Runs one command to its exit status. `daemon` and the children it starts are loaded only where they are asked for. */
+/** Runs one command to its exit status. Each is loaded only where it is asked for: a probe of the mount has no time. */
 async function run(argv: readonly string[]): Promise<number> {
   const [command, ...rest] = argv;
   switch (command) {
@@ -37,17 +31,23 @@ async function run(argv: readonly string[]): Promise<number> {
         throw new UsageError('--wait takes: healthy');
       const timeoutSeconds = Number(values.timeout);
       if (!(timeoutSeconds >= 0)) throw new UsageError('--timeout takes a number of seconds');
+      const { status } = await import('./commands/status.ts');
       return await status(
         { json: values.json, timeoutSeconds, ...(values.wait && { wait: values.wait }) },
         terminal,
       );
     }
-    case 'doctor':
+    case 'doctor': {
+      const { doctor } = await import('./commands/doctor.ts');
       return await doctor(options(rest, {}).values, terminal);
-    case 'plan':
+    }
+    case 'plan': {
+      const { plan } = await import('./commands/plan.ts');
       return await plan(options(rest, {}).values, terminal);
+    }
     case 'sync': {
       const { values } = options(rest, { approve: { type: 'string' } });
+      const { sync } = await import('./commands/sync.ts');
       return await sync(
         { json: values.json, ...(values.approve !== undefined && { approve: values.approve }) },
         terminal,
@@ -57,12 +57,14 @@ async function run(argv: readonly string[]): Promise<number> {
       const { values, positionals } = options(rest, {});
       const [state] = positionals;
       if (state !== 'on' && state !== 'off') throw new UsageError('maintenance takes: on or off');
+      const { maintenance } = await import('./commands/maintenance.ts');
       return await maintenance({ on: state === 'on', json: values.json }, terminal);
     }
     case 'config': {
       const { values, positionals } = options(rest, {});
       const [verb, path] = positionals;
       if (verb !== 'check') throw new UsageError('config takes: check [FILE]');
+      const { configCheck } = await import('./commands/config-check.ts');
       return await configCheck({ json: values.json, ...(path !== undefined && { path }) }, terminal);
     }
     case 'version':

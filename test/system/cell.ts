@@ -42,6 +42,11 @@ export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<C
   const refusedByKernel = injected.code !== 0 && fault.refusedByKernel !== undefined;
   if (injected.code !== 0 && !refusedByKernel) throw new Error(`could not break it: ${injected.stderr}`);
 
+  if (fault.needsUpload) {
+    void vm
+      .exec(['python3', '/usr/lib/bed/partners.py', 'once', 'p09'], { timeoutMs: 90_000 })
+      .catch(() => {});
+  }
   let clearedAt = await clock(vm);
   if (fault.clear !== undefined) {
     await holdOut(vm, fault);

@@ -8,12 +8,6 @@ export interface Evidence {
   readonly lost: ReadonlyArray<{ readonly user: string; readonly name: string; readonly bytes: number }>;
   readonly wrongDisk: { readonly names: readonly string[]; readonly immutable: boolean };
   readonly left: readonly string[];
-  readonly now: {
-    readonly agentPid: number;
-    readonly restarts: number;
-    /** Greatest age of a watchdog ping that was seen, in seconds. */
-    readonly pingAge: number;
-  };
 }
 
 export interface PartnerEvent {

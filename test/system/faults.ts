@@ -7,6 +7,10 @@ export interface MountFault {
   readonly inject: string;
   /** Takes the cause away. Without one it is gone at once, or it is for the agent to take away. */
   readonly clear?: string;
+  /** The cause is a process that only the agent takes away: it counts as gone once the agent has its verdict. */
+  readonly agentEndsIt?: true;
+  /** A partner tries an upload meanwhile, whatever the load: without one nobody can notice. */
+  readonly needsUpload?: true;
   /** How long the cause stays, in seconds, at the least; by then the agent rests between attempts. */
   readonly holdSeconds?: number;
   /** Longest that noticing may take; some faults show only when somebody writes. */
@@ -25,6 +29,11 @@ const START_SERVER = 'systemctl reset-failed bed-nfs; systemctl start bed-nfs';
 const KILL_SERVER =
   'systemctl kill -s KILL bed-nfs; while pgrep -x ganesha.nfsd >/dev/null; do sleep 0.1; done';
 
+const DROP_PACKETS = `nft add table inet bed
+nft add chain inet bed input '{ type filter hook input priority 0; }'
+nft add rule inet bed input tcp dport 20490 drop
+nft add rule inet bed input tcp sport 20490 drop`;
+
 /** Faults of a mount that was healthy. */
 export const FAULTS = {
   'server-killed': {
@@ -41,8 +50,7 @@ export const FAULTS = {
   },
   'packets-dropped': {
     title: 'packets to the server dropped, and let through later',
-    inject:
-      'nft -f - <<X\ntable inet bed { chain drop_nfs { type filter hook input priority 0; tcp dport 20490 drop; tcp sport 20490 drop; } }\nX',
+    inject: DROP_PACKETS,
     clear: 'nft delete table inet bed',
     holdSeconds: 20,
   },
@@ -58,13 +66,14 @@ export const FAULTS = {
   },
   'export-replaced': {
     title: 'export replaced (ESTALE)',
-    inject: `${KILL_SERVER}; mv ${EXPORT} ${EXPORT}.old; cp -a ${EXPORT}.old ${EXPORT}; ${START_SERVER}`,
+    inject: `${KILL_SERVER}; mv ${EXPORT} ${EXPORT}.old; cp -a ${EXPORT}.old ${EXPORT}; rm -r ${EXPORT}.old; ${START_SERVER}`,
   },
   'read-only': {
     title: 'export turned read-only by the server, and back',
     inject: `sed -i 's/Access_Type = RW/Access_Type = RO/' ${EXPORT_CONF}; systemctl reload bed-nfs`,
     clear: `sed -i 's/Access_Type = RO/Access_Type = RW/' ${EXPORT_CONF}; systemctl reload bed-nfs`,
     holdSeconds: 5,
+    needsUpload: true,
   },
   'remounted-read-only': {
     title: 'remounted read-only by hand',
@@ -76,14 +85,20 @@ export const FAULTS = {
     inject: 'pkill -KILL -x efs-proxy',
     mayPassUnnoticed: true,
   },
-  'proxy-stopped': { title: 'proxy stopped (SIGSTOP)', inject: 'pkill -STOP -x efs-proxy' },
+  'proxy-stopped': {
+    title: 'proxy stopped (SIGSTOP)',
+    inject: 'pkill -STOP -x efs-proxy',
+    agentEndsIt: true,
+  },
   'proxy-killed-no-watchdog': {
     title: 'the helper’s watchdog dead, then the proxy killed',
     inject: 'systemctl stop amazon-efs-mount-watchdog; pkill -KILL -x efs-proxy',
+    agentEndsIt: true,
   },
   'proxy-stopped-frozen-watchdog': {
     title: 'the helper’s watchdog frozen, then the proxy stopped',
     inject: 'systemctl kill -s STOP amazon-efs-mount-watchdog; pkill -STOP -x efs-proxy',
+    agentEndsIt: true,
   },
   umount: {
     title: '`umount` by hand',

@@ -36,12 +36,17 @@ export interface CellResult {
 
 /** Judges a cell by its evidence. */
 export function judge(name: string, load: Load, fault: MountFault, course: Course): CellResult {
-  const { evidence, injectedAt, clearedAt, refusedByKernel } = course;
+  const { evidence, injectedAt, refusedByKernel } = course;
   const times = timesOf(course);
+  const clearedAt = fault.agentEndsIt ? (times.detected ?? course.clearedAt) : course.clearedAt;
   const partners = countOutcomes(evidence.partners);
   const lostBytes = evidence.lost.reduce((sum, { bytes }) => sum + bytes, 0);
-  const pids = new Set(evidence.events.filter(({ kind }) => kind === 'agentPid').map(({ value }) => value));
-  const agentAlive = pids.size === 0 && evidence.now.pingAge <= WATCHDOG_SECONDS;
+  const pingAgeSeconds = Math.max(
+    0,
+    ...evidence.events.map(({ kind, value }) => (kind === 'pingAge' ? Number(value) : 0)),
+  );
+  const restarted = evidence.events.some(({ kind }) => kind === 'agentPid' || kind === 'restarts');
+  const agentAlive = !restarted && pingAgeSeconds <= WATCHDOG_SECONDS;
   const said = diagnoses(evidence.journal);
   const faults: string[] = [];
   const expect = (holds: boolean, otherwise: string) => {
@@ -82,7 +87,7 @@ export function judge(name: string, load: Load, fault: MountFault, course: Cours
     wrongDisk: evidence.wrongDisk.names,
     left: evidence.left,
     agentAlive,
-    pingAgeSeconds: evidence.now.pingAge,
+    pingAgeSeconds,
     faults,
     said: fault.diagnosis === undefined ? '' : said,
     note: refusedByKernel ? (fault.refusedByKernel ?? '') : '',

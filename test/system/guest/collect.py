@@ -112,7 +112,6 @@ def main():
         'lost': lost(partners),
         'wrongDisk': wrong_disk(),
         'left': left(),
-        'now': json.loads(read(DIRECTORY + '/now.json')),
     }))
 
 

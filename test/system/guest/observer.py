@@ -3,7 +3,8 @@
 Appends to /run/bed/events.jsonl, one JSON object a line with the guest's clock `t`, whenever something changes:
   door    served (sshd's greeting came), refused, or mute (connected, and no greeting within five seconds)
   health  the mount's health by the agent's status file
-and keeps the newest of each, with the agent's pid and the greatest age of a watchdog ping, in /run/bed/now.json.
+  pingAge the age of the agent's last watchdog ping, in seconds
+and of its unit agentPid and restarts. The newest of each is in /run/bed/now.json.
 """
 import json
 import os
@@ -60,7 +61,7 @@ def look_at_unit():
     note('restarts', int(values['NRestarts']))
     # CLOCK_MONOTONIC is systemd's clock, too.
     age = time.clock_gettime(time.CLOCK_MONOTONIC) - int(values['WatchdogTimestampMonotonic']) / 1e6
-    now['pingAge'] = max(now['pingAge'], round(age, 1))
+    note('pingAge', round(age, 1))
 
 
 def repeat(rest, look):

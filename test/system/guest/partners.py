@@ -55,7 +55,8 @@ def outcome(code, errors):
     if code == 0:
         return 'ok'
     if 'Authenticated to' in errors:
-        return 'broken' if 'Connected to' in errors else 'turned-away'
+        # A batch echoes its commands, the first one once the server has answered.
+        return 'broken' if 'sftp>' in errors else 'turned-away'
     if 'Connection refused' in errors:
         return 'refused'
     return 'denied' if 'Permission denied' in errors else 'closed'

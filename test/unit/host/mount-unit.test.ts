@@ -9,7 +9,7 @@ const MOUNT = {
   file_system_id: 'fs-0123456789abcdef0',
   path: '/srv/in-box',
   options: ['azid=euc1-az2'],
-  probe_seconds: 5,
+  probe_seconds: 4,
   probe_deadline_seconds: 4,
   write_probe_seconds: 900,
   max_backoff_seconds: 15,

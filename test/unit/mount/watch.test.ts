@@ -118,7 +118,7 @@ describe('an export that turns read-only', () => {
     host.commands.splice(0);
     await host.run(300);
     expect(writes()).toBeGreaterThan(10);
-    expect(writes()).toBeLessThanOrEqual(61);
+    expect(writes()).toBeLessThanOrEqual(300 / 4 + 1);
     for (const each of host.weather.mounts) each.condition = 'good';
     await host.until(({ health }) => health === 'healthy', 10);
   });
