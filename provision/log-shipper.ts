@@ -3,7 +3,8 @@ import { HEALTH_SERVICE } from './host-health.ts';
 /**
  * What ships the journal: amazon-cloudwatch-agent from Amazon Linux's own repository. It reads journald since
  * 1.300070.0 (https://github.com/aws/amazon-cloudwatch-agent/pull/2121); earlier releases refuse the `journald`
- * section. No third party's repository is needed at boot, when a replaced host must come up by itself.
+ * section, and Amazon Linux has a later one since 2023.12.20260928
+ * (https://docs.aws.amazon.com/linux/al2023/release-notes/relnotes-2023.12.20260928.html). No third party's repository is needed at boot, when a replaced host must come up by itself.
  */
 export const SHIPPER_PACKAGE = 'amazon-cloudwatch-agent';
 const LEAST_VERSION = '1.300070.0';
@@ -11,7 +12,7 @@ const DIRECTORY = '/opt/aws/amazon-cloudwatch-agent';
 const CONFIG = '/etc/s3files-sftp-host/log-shipper.json';
 
 /** systemd keeps the shipper from starving sshd and the mount's proxy of the host's 2 GiB. */
-const MEMORY = { high: '192M', max: '256M' } as const;
+const MEMORY = { aim: '160MiB', high: '192M', max: '256M' } as const;
 
 export interface LogGroups {
   /** The agent's own events: uploads, receipts, sessions, refused logins, syncs, mount. */
@@ -26,7 +27,7 @@ export function shipperFiles(groups: LogGroups): ReadonlyArray<readonly [path: s
     [CONFIG, renderShipperConfig(groups)],
     [
       `/etc/systemd/system/${SHIPPER_PACKAGE}.service.d/memory.conf`,
-      `[Service]\nMemoryHigh=${MEMORY.high}\nMemoryMax=${MEMORY.max}\n`,
+      `[Service]\nEnvironment=GOMEMLIMIT=${MEMORY.aim}\nMemoryHigh=${MEMORY.high}\nMemoryMax=${MEMORY.max}\n`,
     ],
   ];
 }

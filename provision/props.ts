@@ -34,7 +34,7 @@ export interface S3FilesSftpProps {
   readonly hostedZone?: IHostedZone;
   /** The name partners connect to, such as "sftp.example.com"; needs `hostedZone`. */
   readonly hostName?: string;
-  /** Encrypts the bucket, the file system and the host keys' secret. @default keys that AWS owns and manages */
+  /** Encrypts the bucket, the file system and the host keys' secret; its policy must let this account's roles use it, as the default one does. @default keys that AWS owns and manages */
   readonly kmsKey?: IKey;
   /** An arm64 type with at least 2 GiB of memory. @default 't4g.small' */
   readonly instanceType?: string;
@@ -61,7 +61,7 @@ export interface S3FilesSftpProps {
   readonly purge?: boolean;
   /** When the host is replaced by one with the newest Amazon Linux, as EventBridge Scheduler's cron, in UTC. @default 'cron(0 3 ? * SUN *)' */
   readonly patchSchedule?: string;
-  /** Pins one AMI (`ami-…`), and with it the release of every package; no scheduled patching then. @default the newest Amazon Linux 2023 at each launch */
+  /** Pins one AMI (`ami-…`) of Amazon Linux 2023.12.20260928 or later, and with it the release of every package; no scheduled patching then. @default the newest Amazon Linux 2023 at each launch */
   readonly amiId?: string;
   /** What alarms' runbook links begin with. @default 'docs/runbook.md' */
   readonly runbookUrl?: string;

@@ -81,7 +81,9 @@ describe('the shipper’s configuration', () => {
   it('comes with a bound on memory, in the unit’s own drop-in', () => {
     const [, [path = '', content = ''] = []] = shipperFiles(GROUPS);
     expect(path).toBe('/etc/systemd/system/amazon-cloudwatch-agent.service.d/memory.conf');
-    expect(content).toMatch(/^\[Service\]\nMemoryHigh=\d+M\nMemoryMax=\d+M\n$/);
+    expect(content).toMatch(
+      /^\[Service\]\nEnvironment=GOMEMLIMIT=\d+MiB\nMemoryHigh=\d+M\nMemoryMax=\d+M\n$/,
+    );
   });
 });
 
