@@ -36,7 +36,8 @@ export function createTemplate(scope: Construct, props: TemplateProps): LaunchTe
     role: props.role,
     securityGroup: props.network.hostGroup,
     userData: props.userData,
-    // For the way out until the Elastic IP arrives, which takes its place.
+    // For the way out until the Elastic IP arrives, which takes its place, and again after it has gone to a successor
+    // (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-instance-addressing.html).
     associatePublicIpAddress: true,
     requireImdsv2: true,
     // One hop: nothing but the host's own processes gets at its credentials.

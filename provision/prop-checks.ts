@@ -66,6 +66,9 @@ export const CHECKS: readonly Check[] = [
         { prop: 'hostName', value: hostName, fix: 'needs hostedZone too: the zone that holds the name' },
       ];
     }
+    if (!Token.isUnresolved(hostName) && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(hostName)) {
+      return [{ prop: 'hostName', value: hostName, fix: 'must be a DNS name such as "sftp.example.com"' }];
+    }
     const zone = hostedZone.zoneName;
     const inside = Token.isUnresolved(zone) || hostName === zone || hostName.endsWith(`.${zone}`);
     return inside ? [] : [{ prop: 'hostName', value: hostName, fix: `must lie in the zone "${zone}"` }];

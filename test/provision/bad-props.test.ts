@@ -68,6 +68,7 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   [{ hostedZone: zone }, 'hostedZone', 'hostName'],
   [{ hostName: 'sftp.example.com' }, 'hostName', 'hostedZone'],
   [{ hostedZone: zone, hostName: 'sftp.example.org' }, 'hostName', 'example.com'],
+  [{ hostedZone: zone, hostName: 'our sftp.example.com' }, 'hostName', 'DNS name'],
   [{ hostedZone: zone, hostName: 'sftpexample.com' }, 'hostName', 'example.com'],
   [{ instanceType: 'small' }, 'instanceType', 't4g.small'],
   [{ instanceType: 't3.small' }, 'instanceType', 'Graviton'],
