@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Stack, Validations } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
-import { Bucket, CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { Key } from 'aws-cdk-lib/aws-kms';
+import { HostedZone } from 'aws-cdk-lib/aws-route53';
+import { Bucket } from 'aws-cdk-lib/aws-s3';
 import { CfnFileSystem } from 'aws-cdk-lib/aws-s3files';
+import { Topic } from 'aws-cdk-lib/aws-sns';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeStack, newApp } from './synthesized.ts';
@@ -22,7 +25,20 @@ const VARIANTS = [
   ['the default', () => ({})],
   [
     'one with everything given',
-    () => ({ purge: true, allowedCidrs: ['203.0.113.0/24'], amiId: 'ami-0123456789abcdef0' }),
+    (stack: Stack) => ({
+      purge: true,
+      allowedCidrs: ['203.0.113.0/24'],
+      amiId: 'ami-0123456789abcdef0',
+      prefix: 'partners/',
+      kmsKey: new Key(stack, 'Key', { enableKeyRotation: true }),
+      elasticIp: { allocationId: 'eipalloc-0123456789abcdef0', address: '203.0.113.5' },
+      hostedZone: HostedZone.fromHostedZoneAttributes(stack, 'Zone', {
+        hostedZoneId: 'Z0123456789ABCDEFGHIJ',
+        zoneName: 'example.com',
+      }),
+      hostName: 'sftp.example.com',
+      alarmTopic: Topic.fromTopicArn(stack, 'Ops', 'arn:aws:sns:eu-central-1:123456789012:ops'),
+    }),
   ],
   [
     'a bucket from outside',
@@ -96,9 +112,6 @@ describe('the template', () => {
   });
 
   it('has acknowledgements that each say why', () => {
-    const source = ['network', 'bucket', 'host', 'host-keys', 'bucket-check'].map((name) =>
-      readFileSync(new URL(`../../provision/${name}.ts`, import.meta.url), 'utf8'),
-    );
     const stack = makeStack();
     const reasons = stack.node
       .findAll()
@@ -107,9 +120,7 @@ describe('the template', () => {
           .filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
           .flatMap(({ data }) => Object.values<string>(data)),
       );
-    expect(source.length).toBeGreaterThan(0);
     expect(reasons.length).toBeGreaterThan(10);
     for (const reason of reasons) expect(reason.length).toBeGreaterThan(30);
-    expect(stack.node.findAll().some((child) => child instanceof CfnBucket)).toBe(true);
   });
 });
