@@ -215,7 +215,8 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     maxBackoffMs: 5 * 60_000,
     deadlineMs: SYNC_DEADLINE_MS,
     tick: async (tickSignal) => {
-      await accounts.poll(tickSignal);
+      const { preparing } = await accounts.poll(tickSignal);
+      if (preparing > 0) syncLoop?.wake();
     },
   });
   start({

@@ -7,7 +7,7 @@ import { writeFilesDurable } from '../os/files-batch.ts';
 import type { Ledger } from './ledger.ts';
 import { NOTHING_ENDING } from './ledger-user.ts';
 import { prepareOnMount } from './mount-child.ts';
-import type { MountRequest, MountResult } from './mount-request.ts';
+import type { MountRequest, MountResult, MountUser } from './mount-request.ts';
 import { liveKeys } from './partner.ts';
 import type { AccountPaths } from './paths.ts';
 import { KEY_FILE_MODE } from './plan-account.ts';
@@ -20,6 +20,8 @@ export interface ApplyContext extends Pick<Edges, 'exec' | 'log' | 'now'> {
   /** Writes the ledger to disk. */
   readonly saveLedger: () => Promise<void>;
   readonly endSessions: (user: string, fingerprints?: readonly string[]) => Promise<number>;
+  /** Told of each user whose place on the mount was looked after, for better or worse. */
+  readonly prepared: (user: string) => void;
   readonly mount: { readonly path: string } & Pick<MountRequest, 'uidMin' | 'uidMax' | 'mountPoint'>;
 }
 
@@ -85,8 +87,9 @@ const executors: Executors = {
   'write-keys': async (steps, context) => {
     const { paths, log } = context;
     const failed = await writeKeyFiles(steps, context);
-    const done = steps.filter(({ user }) => !failed.some((failure) => failure.user === user));
-    for (const { user, why } of done) log.info({ user, why }, `user ${user}: key file written`);
+    const unwritten = new Set(failed.map(({ user }) => user));
+    for (const { user, gid: uid, why } of steps)
+      if (!unwritten.has(user)) log.info({ user, uid, why }, `user ${user}: key file written, ${why}`);
     // A revoked key that can't be taken out of its file takes the file with it; the next pass writes it anew.
     for (const { user } of failed) {
       const ending = user === null ? undefined : context.ledger.users.get(user)?.ending;
@@ -109,8 +112,9 @@ const executors: Executors = {
 
   'set-password': async (steps, context) => {
     const failures = await setPasswords(steps, { exec: context.exec, root: context.paths.root });
+    // That an account opens is told with its key file, in one line for each new user.
     for (const { user, locked } of steps)
-      context.log.info({ user }, `user ${user}: ${locked ? 'locked' : 'opened'}`);
+      context.log[locked ? 'info' : 'debug']({ user }, `user ${user}: ${locked ? 'locked' : 'opened'}`);
     return failures;
   },
 
@@ -122,30 +126,36 @@ const executors: Executors = {
 
   'create-account': async (steps, { exec, paths, log }) => {
     const failures = await createAccounts(steps, { exec, root: paths.root });
-    for (const { user, uid } of steps) log.info({ user, uid }, `user ${user}: account with uid ${uid}`);
+    for (const { user, uid } of steps) log.debug({ user, uid }, `user ${user}: account with uid ${uid}`);
     return failures;
   },
 
   'prepare-mount': async (steps, context) => {
     const byUser = new Map(steps.map((step) => [step.user, step]));
     const { path, ...range } = context.mount;
+    const failures: StepFailure[] = [];
+    const enter = async (results: readonly MountResult[]) => {
+      let hasChanged = false;
+      for (const result of results) {
+        const step = byUser.get(result.user);
+        if (!step) continue;
+        context.prepared(result.user);
+        if ('problem' in result) failures.push({ user: result.user, cause: result });
+        hasChanged = enterResult(step, result, context) || hasChanged;
+      }
+      if (hasChanged) await context.saveLedger();
+    };
+    const isAudit = ({ user }: MountUser) => context.ledger.users.get(user)?.chroot === true;
     const users = steps.map(({ user, uid, directories, newcomer }) => ({
       user,
       uid: uid ?? context.ledger.users.get(user)?.uid ?? null,
       directories,
       newcomer: newcomer !== null,
     }));
-    const failures: StepFailure[] = [];
-    for await (const results of prepareOnMount(path, { ...range, users }, context)) {
-      let hasChanged = false;
-      for (const result of results) {
-        const step = byUser.get(result.user);
-        if (!step) continue;
-        if ('problem' in result) failures.push({ user: result.user, cause: result });
-        hasChanged = enterResult(step, result, context) || hasChanged;
-      }
-      if (hasChanged) await context.saveLedger();
-    }
+    // Nobody waits for an audit: one child, after those for whom somebody does.
+    const [audited, awaited] = [users.filter(isAudit), users.filter((user) => !isAudit(user))];
+    await prepareOnMount(path, { ...range, users: awaited }, context, enter);
+    await prepareOnMount(path, { ...range, users: audited }, context, enter, 1);
     return failures;
   },
 };

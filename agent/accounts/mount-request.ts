@@ -4,6 +4,8 @@ export interface MountRequest {
   readonly uidMax: number;
   /** Refuse to touch a directory that is no mount point; false only in tests. */
   readonly mountPoint: boolean;
+  /** No user is begun after so many ms: the others are left for another time. Without it all are done. */
+  readonly budgetMs?: number;
   readonly users: readonly MountUser[];
 }
 
@@ -25,7 +27,7 @@ export type MountResult =
     }
   | { readonly user: string; readonly problem: string; readonly hint: string };
 
-/** Its answer, as JSON on standard output: one result for each user, in their order. */
+/** Its answer, as JSON on standard output: one result for each user that was begun, in their order. */
 export interface MountResponse {
   readonly results: readonly MountResult[];
 }

@@ -58,7 +58,7 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   }
   if (isRight || file === undefined) steps.push(...endSessions(entry));
 
-  const needsMount = isOpen && (!entry.chroot || view.audit);
+  const needsMount = isOpen && (!entry.chroot || view.audit.has(user));
   const directories = partner.directories ?? view.limits.directories;
   if (needsMount && view.mountServing)
     steps.push({ do: 'prepare-mount', user, uid, directories, newcomer: null });

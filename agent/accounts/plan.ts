@@ -22,8 +22,8 @@ export interface PlanInput {
   /** ms since 1970 */
   readonly now: number;
   readonly mountServing: boolean;
-  /** Look after every user's directories, though nothing says that they need it. */
-  readonly audit: boolean;
+  /** Users whose directories are to be looked after, though nothing says that they need it. */
+  readonly audit: ReadonlySet<string>;
   readonly limits: PlanLimits;
   /** Hash of the held plan that an operator approved. */
   readonly approved: string | null;

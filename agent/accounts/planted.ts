@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  type Stats,
+} from 'node:fs';
 import { codeOf } from '../operation-error.ts';
 
 /** Something on the mount that should not be there; only the user concerned is refused. */
@@ -31,31 +40,35 @@ export function openDirectory(path: string, shown: string): number | undefined {
   }
 }
 
-/** Runs a function with a directory that exists or is made (0755, root's); says whether it was made. */
+/**
+ * Runs a function with a directory that exists or is made (root's); says whether it was made. It is made without a
+ * look before: on NFS each look is a request, and mkdir(2) tells as much.
+ */
 export function withDirectory<T>(
   path: string,
   shown: string,
   mode: number,
   use: (fd: number, made: boolean) => T,
 ): T {
-  let made = false;
-  let fd = openDirectory(path, shown);
-  if (fd === undefined) {
-    try {
-      mkdirSync(path, { mode });
-      made = true;
-    } catch (cause) {
-      // Another host made it a moment ago, or something was planted there: the second look tells.
-      if (codeOf(cause) !== 'EEXIST') throw cause;
-    }
-    fd = openDirectory(path, shown);
-  }
+  const made = makeDirectory(path, mode);
+  const fd = openDirectory(path, shown);
   if (fd === undefined)
     throw new MountFault(`${shown} on the mount vanished as it was made`, 'it is tried again');
   try {
     return use(fd, made);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** @returns false where something is there already; what it is, opening it tells */
+function makeDirectory(path: string, mode: number): boolean {
+  try {
+    mkdirSync(path, { mode });
+    return true;
+  } catch (cause) {
+    if (codeOf(cause) !== 'EEXIST') throw cause;
+    return false;
   }
 }
 
@@ -86,16 +99,11 @@ export function readPlain(path: string, shown: string): string | undefined {
 
 /** The owner of a real directory; undefined where there is none, or something else. */
 export function ownerOf(path: string): Stats | undefined {
-  try {
-    const fd = openDirectory(path, path);
-    if (fd === undefined) return undefined;
-    try {
-      return fstatSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-  } catch (fault) {
-    if (fault instanceof MountFault) return undefined;
-    throw fault;
-  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() ? found : undefined;
+}
+
+/** Whether anything has this name, be it a link to nowhere. */
+export function isTaken(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }

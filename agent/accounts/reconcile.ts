@@ -26,6 +26,8 @@ export interface PassOutcome {
   /** What was left to do at the end. */
   readonly plan: Plan;
   readonly problems: readonly Problem[];
+  /** Users whose place on the mount the children's time did not suffice for. */
+  readonly preparing: number;
   /** Why the pass as a whole failed, if it did. */
   readonly failure: OperationError | null;
 }
@@ -42,15 +44,18 @@ export interface Reconciler {
 
 /** A new user takes five; more mean that two steps undo each other. */
 const MOST_ROUNDS = 12;
-/** Directories on the mount are looked after this often, besides at start: each time it is one child with a deadline. */
+/** Directories on the mount are looked after this often, besides at start, by one child with a deadline. */
 const AUDIT_MS = 3_600_000;
 /** How much older the time of the last success on disk may be than the one in memory: no write for an idle pass. */
 const SUCCESS_NOTED_MS = 600_000;
+const NOBODY: ReadonlySet<string> = new Set();
 
 /** Makes the host what the secrets and the ledger say, re-reading it between rounds. */
 export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): Reconciler {
   const { config, hooks, ledger, library } = parts;
   let nextAuditMs = Number.NEGATIVE_INFINITY;
+  /** Users whose turn in the audit under way is still to come. */
+  const auditing = new Set<string>();
   let chroots = '';
   let isUnsaved = false;
   let notedAt = ledger.lastSuccessAt ?? 0;
@@ -85,7 +90,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     });
   };
 
-  const apply = (steps: readonly Step[]): Promise<StepFailure[]> => {
+  const apply = (steps: readonly Step[], prepared: Set<string>): Promise<StepFailure[]> => {
     const { mount, users } = config();
     return applySteps(steps, {
       ...edges,
@@ -93,6 +98,10 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
       ledger,
       saveLedger: save,
       endSessions: hooks.endSessions,
+      prepared: (user) => {
+        prepared.add(user);
+        auditing.delete(user);
+      },
       mount: {
         path: mount.path,
         uidMin: users.uid_min,
@@ -118,7 +127,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
 
   return {
     ledger,
-    preview: () => planOf({ audit: false, approved: null }),
+    preview: () => planOf({ audit: NOBODY, approved: null }),
     async succeeded(at) {
       ledger.lastSuccessAt = at;
       if (at - notedAt < SUCCESS_NOTED_MS && at >= notedAt) return;
@@ -127,13 +136,15 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     },
     async pass(approved, signal) {
       const attempted = new Set<string>();
+      const prepared = new Set<string>();
       const failures: StepFailure[] = [];
       if (isUnsaved) await save().catch((cause: unknown) => failures.push({ user: null, cause }));
       failures.push(...(await announceChroots()));
-      const audit = edges.monotonicMs() >= nextAuditMs && hooks.mountServing();
-      if (audit) nextAuditMs = edges.monotonicMs() + AUDIT_MS;
-      let plan = await planOf({ audit, approved });
-      let isAudited = !audit;
+      if (edges.monotonicMs() >= nextAuditMs && hooks.mountServing()) {
+        nextAuditMs = edges.monotonicMs() + AUDIT_MS;
+        for (const name of ledger.users.keys()) auditing.add(name);
+      }
+      let plan = await planOf({ audit: auditing, approved });
       for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
         // Each step is tried once in a pass: one that did not take is still in the plan at the end, and reported.
         const fresh = plan.steps.filter((step) => !attempted.has(stepKey(step)));
@@ -141,22 +152,30 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         const urgent = fresh.filter((step) => URGENT.has(step.do));
         const steps = urgent.length > 0 ? urgent : fresh;
         for (const step of steps) attempted.add(stepKey(step));
-        failures.push(...(await apply(steps)));
+        failures.push(...(await apply(steps, prepared)));
         failures.push(...(await announceChroots()));
-        isAudited ||= urgent.length === 0;
-        plan = await planOf({ audit: !isAudited, approved });
+        plan = await planOf({ audit: auditing, approved });
       }
-      return conclude(plan, failures, attempted);
+      // A child that hung will not fare better in a minute: the mount's own watch sees to it first.
+      if (failures.some(({ user }) => user === null)) auditing.clear();
+      return conclude(plan, failures, { attempted, prepared });
     },
   };
 }
 
-function conclude(plan: Plan, failures: readonly StepFailure[], attempted: ReadonlySet<string>): PassOutcome {
+interface Tried {
+  /** Steps by their keys. */
+  readonly attempted: ReadonlySet<string>;
+  /** Users whose place on the mount was looked after, for better or worse. */
+  readonly prepared: ReadonlySet<string>;
+}
+
+function conclude(plan: Plan, failures: readonly StepFailure[], { attempted, prepared }: Tried): PassOutcome {
   const named = new Set(failures.map(({ user }) => user));
   const whole = failures.find(({ user }) => user === null)?.cause;
-  const stubborn = plan.steps.filter(
-    ({ do: kind, user }) => attempted.has(stepKey({ do: kind, user })) && !named.has(user),
-  );
+  const left = plan.steps.filter((step) => attempted.has(stepKey(step)) && !named.has(step.user));
+  const isPostponed = ({ do: kind, user }: Step) => kind === 'prepare-mount' && !prepared.has(user);
+  const stubborn = left.filter((step) => !isPostponed(step));
   // Where a whole kind of steps failed, that one failure stands for its users.
   const ineffective: Problem[] = (whole === undefined ? stubborn : []).map((step) => ({
     user: step.user,
@@ -166,7 +185,8 @@ function conclude(plan: Plan, failures: readonly StepFailure[], attempted: Reado
   }));
   const failed = failures.flatMap(({ user, cause }) => (user === null ? [] : [problemOf(user, cause)]));
   const failure = whole === undefined ? null : asError(whole);
-  return { plan, problems: [...plan.problems, ...failed, ...ineffective], failure };
+  const preparing = whole === undefined ? left.filter(isPostponed).length : 0;
+  return { plan, problems: [...plan.problems, ...failed, ...ineffective], preparing, failure };
 }
 
 function problemOf(user: string, cause: unknown): Problem {

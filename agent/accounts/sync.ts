@@ -3,6 +3,7 @@ import { OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { ensureDirectory } from '../os/files.ts';
+import { serialized } from '../os/serialized.ts';
 import { createActualReader } from './actual.ts';
 import { createKeyCheck } from './key-check.ts';
 import { readLedger, writeLedger } from './ledger.ts';
@@ -38,6 +39,8 @@ export interface AccountReport {
   readonly lastSuccessAt: number | null;
   /** Accounts that can log in. */
   readonly active: number;
+  /** Accounts whose directories on the mount wait for the next pass, which should come at once. */
+  readonly preparing: number;
   /** Problems and held removals: what waits for somebody. */
   readonly held: number;
   readonly problems: readonly Problem[];
@@ -54,7 +57,14 @@ export interface AccountSync {
   approve(hash: string): void;
 }
 
-const EMPTY: AccountReport = { lastSuccessAt: null, active: 0, held: 0, problems: [], heldPlan: null };
+const EMPTY: AccountReport = {
+  lastSuccessAt: null,
+  active: 0,
+  preparing: 0,
+  held: 0,
+  problems: [],
+  heldPlan: null,
+};
 
 /** Brings users from the secrets to the host, pass by pass, and keeps their last good state for when AWS is away. */
 export function createAccountSync(
@@ -76,7 +86,7 @@ export function createAccountSync(
     const { ledger, damaged } = await readLedger(paths.ledger);
     if (damaged !== null) log.error({ damaged }, 'the ledger of accounts was damaged and is put aside');
     report = { ...report, lastSuccessAt: ledger.lastSuccessAt };
-    const save = () => writeLedger(paths.ledger, ledger);
+    const save = serialized(() => writeLedger(paths.ledger, ledger));
     return createReconciler({ config, hooks, library, readActual, ledger, save, paths }, edges);
   };
 
@@ -146,6 +156,7 @@ export function createAccountSync(
       report = {
         lastSuccessAt: reconciler.ledger.lastSuccessAt,
         active: plan.active,
+        preparing: outcome.preparing,
         held: problems.length + (plan.held?.removals.length ?? 0),
         problems,
         heldPlan: plan.held,

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { codeOf } from '../operation-error.ts';
-import { below, MountFault, ownerOf, readPlain } from './planted.ts';
+import { below, isTaken, MountFault, readPlain } from './planted.ts';
 
 /**
  * The binding of names to uids, kept on the mount so that every host that ever serves it agrees:
@@ -47,9 +47,8 @@ export function claimUid(wish: ClaimWish, claims: Claims): number {
 
 /** Who has claimed a uid; undefined: nobody. A claim without a name, as only a stranger could leave it, counts. */
 export function claimantOf(uid: number, claims: Pick<Claims, 'uids'>): string | undefined {
-  const name = nameIn(uid, claims);
-  if (name !== undefined || !ownerOf(below(claims.uids, String(uid)))) return name;
-  // Another host may have made its claim between the two looks.
+  // Most uids are free, and one look tells. A claim that is there has its name in it, since it was moved into place.
+  if (!isTaken(below(claims.uids, String(uid)))) return undefined;
   return nameIn(uid, claims) ?? '(a claim without a name)';
 }
 

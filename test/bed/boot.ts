@@ -7,7 +7,7 @@ import { exists } from './cache.ts';
 import { type Clients, createClients } from './clients.ts';
 import { type Argv, type CommandResult, ended, killGroup, until } from './command.ts';
 import { createFaults, type Faults } from './faults.ts';
-import { type ExecOptions, type Machine, startMachine, sweepMachine } from './machine.ts';
+import { type ExecOptions, type Machine, pidOutside, startMachine, sweepMachine } from './machine.ts';
 import { motoPython, startMoto } from './moto.ts';
 import { MOTO_PORT } from './outside/protocol.ts';
 import { type Outside, startOutside } from './outside.ts';
@@ -47,6 +47,8 @@ export interface Bed {
   journal(query?: JournalQuery): Promise<ReadonlyArray<Readonly<Record<string, string>>>>;
   /** One property of a unit, such as MainPID, ActiveState, Result. */
   unit(name: string, property: string): Promise<string>;
+  /** The pid by which this machine knows a process of the host. @throws Error where there is none */
+  pidOutside(pid: number): number;
   /** `dnf install` by name. @returns what dnf said */
   install(...names: string[]): Promise<string>;
   /** Puts another RPM into the host's repository, for an upgrade. */
@@ -134,7 +136,7 @@ export type HostCommands = Omit<
 >;
 
 /** What can be done in a booted host, in terms of running commands in it. */
-function hostCommands({ exec, spawn }: Machine): HostCommands {
+function hostCommands({ exec, spawn, leader }: Machine): HostCommands {
   const run = async (argv: Argv, options?: ExecOptions): Promise<string> => {
     const { code, stdout, stderr } = await exec(argv, options);
     if (code !== 0)
@@ -164,6 +166,7 @@ function hostCommands({ exec, spawn }: Machine): HostCommands {
     },
     unit: async (name, property) =>
       (await run(['systemctl', 'show', '--value', `--property=${property}`, '--', name])).trim(),
+    pidOutside: (pid) => pidOutside(leader, pid),
     install: async (...names) =>
       await run(['dnf', '--assumeyes', '--color=never', 'install', ...names], { timeoutMs: 120_000 }),
   };

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type Argv,
@@ -134,6 +134,26 @@ function pidOne(nspawn: ChildProcess): number | undefined {
     if (/^Name:\tsystemd$/m.test(status) && /^NSpid:\t\d+\t1$/m.test(status)) return Number(pid);
   }
   return undefined;
+}
+
+/**
+ * The pid by which this machine knows a process of a host.
+ * @param leader the host's PID 1 as this machine numbers it
+ * @throws Error where the host has no such process
+ */
+export function pidOutside(leader: number, pid: number): number {
+  const namespaceOf = (name: string | number) => readlinkSync(`/proc/${name}/ns/pid`);
+  const namespace = namespaceOf(leader);
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const isIt = new RegExp(`^NSpid:.*\\t${pid}$`, 'm').test(readFileSync(`/proc/${name}/status`, 'utf8'));
+      if (isIt && namespaceOf(name) === namespace) return Number(name);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  throw new Error(`the host has no process ${pid}`);
 }
 
 /** systemd's word once it has one; undefined while its bus is not there yet. */

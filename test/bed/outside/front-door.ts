@@ -37,10 +37,12 @@ export async function createFrontDoor(socketPath: string): Promise<FrontDoor> {
     const at = Date.now();
     outgoing.once('close', () => {
       const status = outgoing.writableFinished ? outgoing.statusCode : null;
+      const ms = Date.now() - at;
       void body.then((bytes) => {
         calls.push({
           operation,
           at,
+          ms,
           status,
           ...(operation === 'PutMetricData' && { body: decode(incoming, bytes) }),
         });

@@ -42,6 +42,8 @@ export interface Call {
   readonly operation: string;
   /** Milliseconds since 1970. */
   readonly at: number;
+  /** Milliseconds until the answer had been sent on, or the connection was closed without one. */
+  readonly ms: number;
   readonly status: number | null;
   /** PutMetricData only: what was sent, decoded. */
   readonly body?: unknown;

@@ -74,7 +74,7 @@ function planOn(host: Host, secrets: Secrets, options: { approved?: string; now?
     actual: actualOf(host),
     now,
     mountServing: true,
-    audit: false,
+    audit: new Set(),
     limits: LIMITS,
     approved,
   });

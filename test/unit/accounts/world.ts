@@ -8,7 +8,7 @@ import { type AccountSync, createAccountSync } from '../../../agent/accounts/syn
 import { parseConfig } from '../../../agent/config.ts';
 import { createLog } from '../../../agent/log.ts';
 import { OperationError } from '../../../agent/operation-error.ts';
-import { type Argv, type Exec, exec } from '../../../agent/os/exec.ts';
+import { type Argv, type Exec, type ExecOptions, exec } from '../../../agent/os/exec.ts';
 
 /** These tests make accounts with the host's real tools in a root of their own, which needs root and Linux. */
 export const CAN_MAKE_ACCOUNTS = process.platform === 'linux' && process.getuid?.() === 0;
@@ -31,7 +31,7 @@ export interface World {
   readonly chroots: (readonly string[])[];
   readonly lines: string[];
   /** Called before each command; may throw to stand for a crash, or answer in the command's place. */
-  intercept: (argv: Argv) => Awaited<ReturnType<Exec>> | undefined;
+  intercept: (argv: Argv, options: ExecOptions) => Awaited<ReturnType<Exec>> | ReturnType<Exec> | undefined;
   /** Called before sessions are ended; may throw to stand for a crash. */
   beforeEnding: () => void;
   /** A new agent on the same host. */
@@ -126,8 +126,8 @@ export function createWorld(): World {
 function runCommand(world: World): Exec {
   return async (argv, options = {}) => {
     world.commands.push(argv);
-    const answer = world.intercept(argv);
-    if (answer) return answer;
+    const answer = world.intercept(argv, options);
+    if (answer) return await answer;
     if (argv[0] !== 'systemd-run') return await exec(argv, options);
     const request = JSON.parse(options.input ?? '') as MountRequest;
     const stdout = JSON.stringify(runMountDirectories(request, world.mount));

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import type { Bed } from '../bed/boot.ts';
+import { sleep, until } from '../bed/command.ts';
+import { processUsage } from '../bed/process-usage.ts';
+import {
+  AGENT,
+  agentStatus,
+  bootWithProduct,
+  PREFIX,
+  productRpm,
+  QUICK_CONFIG,
+  startAgent,
+  waitHealthy,
+} from '../bed/product.ts';
+import type { Report, Suite } from './report.ts';
+import { useraddSeconds } from './useradd-loop.ts';
+
+const USERS = 10_000;
+/** 40 bundles of 31 KiB: the form that docs/cost.md recommends for many users. */
+const USERS_PER_BUNDLE = 250;
+/** Seconds between polls; the default, so that what is measured is not in another pass's way. */
+const POLL_SECONDS = 60;
+/** The polls of the measurement of a changed key come faster, or it would take a minute for each. */
+const QUICK_POLL_SECONDS = 5;
+
+/** Users and keys of ten thousand partners: the first sync, the passes after it, one changed key, and memory. */
+export const accountsSuite: Suite = {
+  name: 'accounts',
+  run: async (report) => {
+    const rpm = await productRpm();
+    for (const form of ['bundles', 'secrets'] as const) {
+      const bed = await bootWithProduct(rpm, configOf(POLL_SECONDS));
+      try {
+        await measure(bed, form, report);
+      } finally {
+        await bed.shutdown();
+      }
+    }
+  },
+};
+
+function configOf(pollSeconds: number): string {
+  return QUICK_CONFIG.replace(/poll_seconds = \d+/, `poll_seconds = ${pollSeconds}`);
+}
+
+async function measure(bed: Bed, form: 'bundles' | 'secrets', report: Report): Promise<void> {
+  const perSecret = form === 'bundles' ? USERS_PER_BUNDLE : 1;
+  await startAgent(bed);
+  await waitHealthy(bed);
+  const agent = bed.pidOutside(Number(await bed.unit(AGENT, 'MainPID')));
+  report.note(`putting ${USERS} users into ${USERS / perSecret} secrets`);
+  await seed(bed, perSecret);
+  const where = `${USERS.toLocaleString('en')} users in ${(USERS / perSecret).toLocaleString('en')} secrets`;
+
+  const few = await useraddSeconds(bed, 'early');
+  report.note(`useradd: ${(few * 1000).toFixed(1)} ms each on a host without users`);
+  const first = await sync(bed, agent);
+  const { active } = (await agentStatus(bed)).accounts;
+  if (active !== USERS) throw new Error(`${active} of ${USERS} can log in after the first sync`);
+  report.figure({
+    name: `first sync, ${where}, AWS’s time left out`,
+    value: first.ownSeconds,
+    unit: 's',
+    atMost: 12,
+  });
+  report.figure({ name: '  as the clock saw it', value: first.wallSeconds, unit: 's' });
+  report.figure({ name: '  spent by moto, in AWS’s place', value: first.awsSeconds, unit: 's' });
+  report.figure({ name: '  agent’s main process, CPU', value: first.cpuSeconds, unit: 's' });
+  const many = await useraddSeconds(bed, 'late');
+  const loop = ((few + many) / 2) * USERS;
+  report.note(`useradd: ${(many * 1000).toFixed(1)} ms each on a host with ${USERS} users`);
+  report.figure({ name: '  a loop of useradd alone would take', value: loop, unit: 's' });
+  report.figure({
+    name: '  times as fast as that loop',
+    value: loop / first.ownSeconds,
+    unit: '×',
+    atLeast: 10,
+  });
+
+  // The first pass after the first sync may still have something to note.
+  await sync(bed, agent);
+  const same = await sync(bed, agent);
+  report.figure({ name: `unchanged pass, ${where}, CPU`, value: same.cpuSeconds, unit: 's' });
+  report.figure({ name: '  of it beside the API calls', value: same.cpuBesideCalls, unit: 's', atMost: 1 });
+  report.figure({ name: '  API calls', value: same.calls, unit: '' });
+  report.figure({
+    name: `agent’s main process, ${where}, resident`,
+    value: processUsage(agent).residentMb,
+    unit: 'MB',
+    atMost: 130,
+  });
+  if (form === 'bundles') await measureChange(bed, report);
+}
+
+/** What one `s3files-sftp sync` took. */
+interface SyncCost {
+  readonly wallSeconds: number;
+  /** Of the time until the last answer, what the agent did not spend computing: AWS's answers were waited for. */
+  readonly awsSeconds: number;
+  readonly ownSeconds: number;
+  readonly cpuSeconds: number;
+  readonly cpuBesideCalls: number;
+  readonly calls: number;
+}
+
+const READS = new Set(['ListSecrets', 'BatchGetSecretValue', 'DescribeSecret']);
+const SAMPLE_MS = 10;
+
+/**
+ * Runs a sync and takes its time apart. While secrets are read, moto and the agent share this machine, so that phase
+ * counts with the CPU that the agent itself used in it: as if every answer had come at once.
+ */
+async function sync(bed: Bed, agent: number): Promise<SyncCost> {
+  const before = (await bed.aws.calls()).length;
+  const samples: Array<{ at: number; cpu: number }> = [];
+  const sample = () => samples.push({ at: Date.now(), cpu: processUsage(agent).cpuSeconds });
+  sample();
+  const sampler = setInterval(sample, SAMPLE_MS);
+  const began = Date.now();
+  await bed.exec(['s3files-sftp', 'sync'], { timeoutMs: 180_000 });
+  const ended = Date.now();
+  clearInterval(sampler);
+  sample();
+  const calls = (await bed.aws.calls()).slice(before).filter(({ operation }) => READS.has(operation));
+  const lastAnswer = Math.max(began, ...calls.map(({ at, ms }) => at + ms));
+  const cpuAt = (time: number) => samples.findLast(({ at }) => at <= time)?.cpu ?? samples[0]?.cpu ?? 0;
+  const cpuOfReading = cpuAt(lastAnswer) - cpuAt(began);
+  const wallSeconds = (ended - began) / 1000;
+  const awsSeconds = Math.max(0, (lastAnswer - began) / 1000 - cpuOfReading);
+  const cpuSeconds = cpuAt(ended) - cpuAt(began);
+  return {
+    wallSeconds,
+    awsSeconds,
+    ownSeconds: wallSeconds - awsSeconds,
+    cpuSeconds,
+    cpuBesideCalls: cpuSeconds - cpuOfReading,
+    calls: calls.length,
+  };
+}
+
+/** How long after a key is in its secret it opens a session, and the one that it replaced no longer does. */
+async function measureChange(bed: Bed, report: Report): Promise<void> {
+  await bed.writeFile('/etc/s3files-sftp/config.toml', configOf(QUICK_POLL_SECONDS));
+  await sleep(1_000);
+  await bed.exec(['s3files-sftp', 'sync'], { timeoutMs: 60_000 });
+  const waits: number[] = [];
+  for (const round of [1, 2, 3]) {
+    const key = await bed.clients.key(`changed-${round}`);
+    const user = userName(0);
+    const bundle = bundleOf(0, USERS_PER_BUNDLE);
+    await bed.aws.putSecret(secretName(0), { users: { ...bundle, [user]: { publicKeys: [key.publicKey] } } });
+    const began = performance.now();
+    await until(
+      'the new key to open a session',
+      async () => (await bed.clients.sftp({ user, key }, ['ls'])).code === 0,
+      {
+        timeoutMs: 30_000,
+        everyMs: 50,
+      },
+    );
+    waits.push((performance.now() - began) / 1000);
+  }
+  report.figure({
+    name: `one changed key of ${USERS.toLocaleString('en')} users live, polls every ${QUICK_POLL_SECONDS} s, worst of 3`,
+    value: Math.max(...waits),
+    unit: 's',
+    atMost: QUICK_POLL_SECONDS + 1,
+  });
+}
+
+const userName = (index: number) => `partner${String(index).padStart(5, '0')}`;
+const secretName = (index: number) => `${PREFIX}bundle${index}`;
+
+/** An ed25519 public key that nobody has the other half of: any 32 bytes are one to OpenSSH's reader. */
+function ed25519Line(): string {
+  const type = 'ssh-ed25519';
+  const length = (bytes: number) => Buffer.from([0, 0, 0, bytes]);
+  const wire = Buffer.concat([length(type.length), Buffer.from(type), length(32), randomBytes(32)]);
+  return `${type} ${wire.toString('base64')} ops@partner.example`;
+}
+
+const bundles = new Map<number, Record<string, unknown>>();
+
+/** The users of one bundle; the same ones however often it is asked for. */
+function bundleOf(index: number, size: number): Record<string, unknown> {
+  const names = Array.from({ length: size }, (_, at) => userName(index * size + at));
+  const known = bundles.get(index);
+  const bundle = known ?? Object.fromEntries(names.map((name) => [name, { publicKeys: [ed25519Line()] }]));
+  bundles.set(index, bundle);
+  return bundle;
+}
+
+async function seed(bed: Bed, perSecret: number): Promise<void> {
+  const secrets = Array.from({ length: USERS / perSecret }, (_, index) =>
+    perSecret === 1
+      ? { name: `${PREFIX}${userName(index)}`, value: { publicKeys: [ed25519Line()] } }
+      : { name: secretName(index), value: { users: bundleOf(index, perSecret) } },
+  ).values();
+  const work = async () => {
+    for (const { name, value } of secrets) await bed.aws.putSecret(name, value);
+  };
+  await Promise.all([work(), work()]);
+}
