@@ -120,7 +120,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     config,
     {
       mountServing: mount.serving,
-      endSessions: (user, fingerprints) => endSessions(user, fingerprints, edges),
+      endSessions: (endings) => endSessions(endings, edges),
       chrootsChanged: sshd.setChroots,
     },
     {
@@ -233,6 +233,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     deadlineMs: TICK_DEADLINE_MS,
     tick: async () => {
       await sshd.refresh();
+      if (accounts.expiryDue()) syncLoop?.wake();
       const seen = status();
       for (const update of gauges(seen)) metrics.record(update);
       await writeStatus(seen);

@@ -3,7 +3,7 @@ import { createAccounts, repairAccount, setPasswords } from '../os/accounts.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { removeFileDurable, writeFileDurable } from '../os/files.ts';
-import { writeFilesDurable } from '../os/files-batch.ts';
+import { removeFilesDurable, writeFilesDurable } from '../os/files-batch.ts';
 import type { Ledger } from './ledger.ts';
 import { NOTHING_ENDING } from './ledger-user.ts';
 import { prepareOnMount } from './mount-child.ts';
@@ -12,6 +12,7 @@ import { liveKeys } from './partner.ts';
 import type { AccountPaths } from './paths.ts';
 import { KEY_FILE_MODE } from './plan-account.ts';
 import { ORDER, type Step, type StepKind, type StepOf } from './step.ts';
+import type { AccountHooks } from './sync.ts';
 
 export interface ApplyContext extends Pick<Edges, 'exec' | 'log' | 'now'> {
   readonly selfArgv: Argv;
@@ -19,7 +20,7 @@ export interface ApplyContext extends Pick<Edges, 'exec' | 'log' | 'now'> {
   readonly ledger: Ledger;
   /** Writes the ledger to disk. */
   readonly saveLedger: () => Promise<void>;
-  readonly endSessions: (user: string, fingerprints?: readonly string[]) => Promise<number>;
+  readonly endSessions: AccountHooks['endSessions'];
   /** Told of each user whose place on the mount was looked after, for better or worse. */
   readonly prepared: (user: string) => void;
   readonly mount: { readonly path: string } & Pick<MountRequest, 'uidMin' | 'uidMax' | 'mountPoint'>;
@@ -78,11 +79,15 @@ const executors: Executors = {
     return [];
   },
 
-  'remove-keys': (steps, { paths, log }) =>
-    each(steps, async ({ user, why }) => {
-      await removeFileDurable(join(paths.keys, user));
-      log.info({ user, why }, `user ${user}: key file removed`);
-    }),
+  'remove-keys': async (steps, { paths, log }) => {
+    const failed = await removeFilesDurable(
+      paths.keys,
+      steps.map(({ user }) => user),
+    );
+    for (const { user, why } of steps)
+      if (!failed.has(user)) log.info({ user, why }, `user ${user}: key file removed`);
+    return [...failed].map(([user, cause]) => ({ user, cause }));
+  },
 
   'write-keys': async (steps, context) => {
     const { paths, log } = context;
@@ -100,12 +105,18 @@ const executors: Executors = {
   },
 
   'end-sessions': async (steps, { ledger, saveLedger, endSessions, log }) => {
-    const failures = await inGroups(steps, async ({ user, fingerprints }) => {
-      const count = await endSessions(user, fingerprints ?? undefined);
+    const failures: StepFailure[] = [];
+    const outcomes = await endSessions(steps);
+    for (const { user, fingerprints } of steps) {
+      const outcome = outcomes.get(user) ?? 0;
+      if (typeof outcome !== 'number') {
+        failures.push({ user, cause: outcome });
+        continue;
+      }
       const entry = ledger.users.get(user);
       if (entry) ledger.users.set(user, { ...entry, ending: NOTHING_ENDING });
-      log.info({ user, sessions: count, fingerprints }, `user ${user}: ${count} live sessions ended`);
-    });
+      log.info({ user, sessions: outcome, fingerprints }, `user ${user}: ${outcome} live sessions ended`);
+    }
     await saveLedger();
     return failures;
   },
@@ -214,21 +225,6 @@ async function writeKeyFiles(
     const cause = failed.get(join(paths.keys, user));
     return cause === undefined ? [] : [{ user, cause }];
   });
-}
-
-/** As many users' sessions at once; each takes up to two seconds to die. */
-const GROUP = 16;
-
-async function inGroups<S extends { readonly user: string }>(
-  steps: readonly S[],
-  run: (step: S) => Promise<void>,
-): Promise<StepFailure[]> {
-  const failures: StepFailure[] = [];
-  for (let at = 0; at < steps.length; at += GROUP) {
-    const group = steps.slice(at, at + GROUP).map((step) => each([step], run));
-    failures.push(...(await Promise.all(group)).flat());
-  }
-  return failures;
 }
 
 async function each<S extends { readonly user: string }>(

@@ -2,7 +2,7 @@ import { closeSync, fchmodSync, fchownSync, fstatSync, statSync } from 'node:fs'
 import { dirname } from 'node:path';
 import { messageOf } from '../operation-error.ts';
 import type { MountRequest, MountResponse, MountResult, MountUser } from './mount-request.ts';
-import { below, MountFault, openDirectory, ownerOf, withDirectory } from './planted.ts';
+import { below, MountFault, makeDirectory, openDirectory, ownerOf, withDirectory } from './planted.ts';
 import { type Claims, claimantOf, claimUid } from './uid-claims.ts';
 
 /** Root's own directory at the top of the mount; no user's name begins with a dot. */
@@ -16,6 +16,8 @@ const OWN_MODE = 0o700;
  * mount namespace that follows no links on the mount; the code below follows none either.
  */
 export function mountDirectoriesCommand(input: string, root: string): string {
+  // A directory that is made needs no second look at its mode: each look is a request to the file system.
+  process.umask(0o022);
   return JSON.stringify(runMountDirectories(JSON.parse(input) as MountRequest, root));
 }
 
@@ -62,7 +64,7 @@ function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult 
     const uid = claimUid({ user, uid: wish.uid, owner }, claims);
     withRootDirectory(top, user, { mode: CHROOT_MODE, repaired }, (fd) => {
       for (const name of wish.directories) repaired.push(...giveDirectory(fd, name, uid, wish, claims));
-      withRootDirectory(fd, 'dev', { mode: CHROOT_MODE, repaired, within: user }, () => {});
+      ensureRootDirectory(fd, 'dev', { mode: CHROOT_MODE, repaired, within: user });
     });
     return { user, uid, repaired };
   } catch (fault) {
@@ -86,25 +88,40 @@ function ownerBelow(chroot: string, directories: readonly string[]): number | nu
  * is set right: the call goes to the open directory and changes who may add to it, not what lies in it, and until then
  * sshd refuses the chroot anyway. Whatever was planted inside is met by the same checks, one level down.
  */
-function withRootDirectory<T>(
-  parent: number,
-  name: string,
-  { mode, repaired = [], within }: { mode: number; repaired?: string[]; within?: string },
-  use: (fd: number) => T,
-): T {
-  const shown = within === undefined ? name : `${within}/${name}`;
-  return withDirectory(below(parent, name), shown, mode, (fd, made) => {
-    const at = fstatSync(fd);
-    if (at.uid !== 0 || at.gid !== 0) {
-      fchownSync(fd, 0, 0);
-      if (!made) repaired.push(`${shown} was owned by ${at.uid}:${at.gid}`);
-    }
-    if ((at.mode & 0o7777) !== mode) {
-      fchmodSync(fd, mode);
-      if (!made) repaired.push(`${shown} had mode ${(at.mode & 0o7777).toString(8)}`);
-    }
+function withRootDirectory<T>(parent: number, name: string, rule: RootRule, use: (fd: number) => T): T {
+  return withDirectory(below(parent, name), shownAs(name, rule), rule.mode, (fd, made) => {
+    if (!made) giveToRoot(fd, shownAs(name, rule), rule);
     return use(fd);
   });
+}
+
+/** The same for a directory that nothing is to be done in. */
+function ensureRootDirectory(parent: number, name: string, rule: RootRule): void {
+  if (!makeDirectory(below(parent, name), rule.mode)) withRootDirectory(parent, name, rule, () => {});
+}
+
+interface RootRule {
+  readonly mode: number;
+  /** Takes what had to be put right. */
+  readonly repaired?: string[];
+  /** The directory that it is in, as people are told. */
+  readonly within?: string;
+}
+
+function shownAs(name: string, { within }: RootRule): string {
+  return within === undefined ? name : `${within}/${name}`;
+}
+
+function giveToRoot(fd: number, shown: string, { mode, repaired }: RootRule): void {
+  const at = fstatSync(fd);
+  if (at.uid !== 0 || at.gid !== 0) {
+    fchownSync(fd, 0, 0);
+    repaired?.push(`${shown} was owned by ${at.uid}:${at.gid}`);
+  }
+  if ((at.mode & 0o7777) !== mode) {
+    fchmodSync(fd, mode);
+    repaired?.push(`${shown} had mode ${(at.mode & 0o7777).toString(8)}`);
+  }
 }
 
 /**
@@ -113,18 +130,21 @@ function withRootDirectory<T>(
  */
 function giveDirectory(chroot: number, name: string, uid: number, wish: MountUser, claims: Claims): string[] {
   const shown = `${wish.user}/${name}`;
-  return withDirectory(below(chroot, name), shown, 0o755, (fd, made) => {
+  return withDirectory(below(chroot, name), shown, CHROOT_MODE, (fd, made) => {
+    if (made) {
+      fchownSync(fd, uid, uid);
+      return [];
+    }
     const at = fstatSync(fd);
     if (at.uid === uid) return [];
     const isPartners = at.uid >= claims.uidMin && at.uid <= claims.uidMax;
-    if (wish.newcomer && !made && isPartners) {
+    if (wish.newcomer && isPartners) {
       const claimant = claimantOf(at.uid, claims) ?? 'nobody that is known';
       const hint = `set "uid" to ${at.uid} if it is this user’s, else move the directory away`;
       throw new MountFault(`${shown} on the mount belongs to uid ${at.uid} (${claimant})`, hint);
     }
-    // Left as it is but for its owner, unless new: the mode is the user's own affair.
-    if (made && (at.mode & 0o7777) !== 0o755) fchmodSync(fd, 0o755);
+    // Left as it is but for its owner: the mode is the user's own affair.
     fchownSync(fd, uid, uid);
-    return made ? [] : [`${shown} was owned by ${at.uid}:${at.gid}`];
+    return [`${shown} was owned by ${at.uid}:${at.gid}`];
   });
 }

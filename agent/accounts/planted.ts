@@ -62,7 +62,7 @@ export function withDirectory<T>(
 }
 
 /** @returns false where something is there already; what it is, opening it tells */
-function makeDirectory(path: string, mode: number): boolean {
+export function makeDirectory(path: string, mode: number): boolean {
   try {
     mkdirSync(path, { mode });
     return true;

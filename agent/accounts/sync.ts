@@ -3,11 +3,12 @@ import { OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { ensureDirectory } from '../os/files.ts';
+import { createInTurn } from '../os/in-turn.ts';
 import { serialized } from '../os/serialized.ts';
 import { createActualReader } from './actual.ts';
 import { createKeyCheck } from './key-check.ts';
 import { readLedger, writeLedger } from './ledger.ts';
-import type { Problem } from './partner.ts';
+import { liveKeys, type Problem } from './partner.ts';
 import { ACCOUNT_PATHS, type AccountPaths } from './paths.ts';
 import type { Plan } from './plan.ts';
 import { createReconciler, type Reconciler } from './reconcile.ts';
@@ -17,8 +18,13 @@ import type { SecretsSource } from './secrets-source.ts';
 export interface AccountHooks {
   /** false: mount-facing steps (claims, chroots) wait; nothing else does */
   mountServing(): boolean;
-  /** ends live sessions of a user: those opened with one of these fingerprints, or all; resolves when they are gone */
-  endSessions(user: string, fingerprints?: readonly string[]): Promise<number>;
+  /**
+   * ends live sessions: those opened with one of a user's fingerprints, or all where that is null; resolves when they
+   * are gone, with their number by user, or why one goes on
+   */
+  endSessions(
+    endings: ReadonlyArray<{ readonly user: string; readonly fingerprints: readonly string[] | null }>,
+  ): Promise<ReadonlyMap<string, number | Error>>;
   /** after the set of chroots changed: all users whose chroot exists */
   chrootsChanged(users: readonly string[]): Promise<void>;
 }
@@ -51,7 +57,9 @@ export interface AccountSync {
   /** One pass. Throws only if the pass as a whole failed, such as with AWS out of reach; `report()` is valid then too. */
   poll(signal: AbortSignal): Promise<AccountReport>;
   report(): AccountReport;
-  /** What a pass would do next, without doing it. */
+  /** Whether a key or user has expired since the last pass: its sessions end with the next one, AWS or not. */
+  expiryDue(): boolean;
+  /** What a pass would do next, without doing it; while a pass is under way, after that. */
   plan(signal: AbortSignal): Promise<Plan>;
   /** The next pass applies exactly that held plan; if it has changed by then, it is held again. */
   approve(hash: string): void;
@@ -80,6 +88,9 @@ export function createAccountSync(
   let report = EMPTY;
   let approved: string | null = null;
   let announced = new Set<string>();
+  let nextExpiry: number | null = null;
+  /** A pass and a look at the next one share the library of secrets. */
+  const inTurn = createInTurn();
 
   const open = async (): Promise<Reconciler> => {
     await ensureDirectory(paths.keys);
@@ -133,43 +144,59 @@ export function createAccountSync(
     announced = current;
   };
 
+  const pass = async (signal: AbortSignal): Promise<AccountReport> => {
+    const reconciler = await opened();
+    const failure = await readSecrets(reconciler, signal);
+    const hash = approved;
+    approved = null;
+    const outcome = await reconciler.pass(hash, signal);
+    nextExpiry = earliestExpiry(reconciler, now());
+    const problems = [...library.unread(), ...outcome.problems];
+    const { plan } = outcome;
+    const before = report.heldPlan?.hash;
+    if (failure === null && outcome.failure === null) await reconciler.succeeded(now());
+    report = {
+      lastSuccessAt: reconciler.ledger.lastSuccessAt,
+      active: plan.active,
+      preparing: outcome.preparing,
+      held: problems.length + (plan.held?.removals.length ?? 0),
+      problems,
+      heldPlan: plan.held,
+    };
+    noteProblems(problems);
+    if (plan.held && plan.held.hash !== before) {
+      const { hash, removals } = plan.held;
+      const hint = `s3files-sftp sync --approve ${hash}`;
+      log.error({ hash, removals: removals.slice(0, 100), hint }, `${removals.length} removals are held`);
+    }
+    const error = failure ?? outcome.failure;
+    if (error !== null) throw error;
+    return report;
+  };
+
   return {
     report: () => report,
     approve: (hash) => {
       approved = hash;
     },
-    async plan(signal) {
-      const reconciler = await opened();
-      await readSecrets(reconciler, signal);
-      return await reconciler.preview();
-    },
-    async poll(signal) {
-      const reconciler = await opened();
-      const failure = await readSecrets(reconciler, signal);
-      const hash = approved;
-      approved = null;
-      const outcome = await reconciler.pass(hash, signal);
-      const problems = [...library.unread(), ...outcome.problems];
-      const { plan } = outcome;
-      const before = report.heldPlan?.hash;
-      if (failure === null && outcome.failure === null) await reconciler.succeeded(now());
-      report = {
-        lastSuccessAt: reconciler.ledger.lastSuccessAt,
-        active: plan.active,
-        preparing: outcome.preparing,
-        held: problems.length + (plan.held?.removals.length ?? 0),
-        problems,
-        heldPlan: plan.held,
-      };
-      noteProblems(problems);
-      if (plan.held && plan.held.hash !== before) {
-        const { hash, removals } = plan.held;
-        const hint = `s3files-sftp sync --approve ${hash}`;
-        log.error({ hash, removals: removals.slice(0, 100), hint }, `${removals.length} removals are held`);
-      }
-      const error = failure ?? outcome.failure;
-      if (error !== null) throw error;
-      return report;
-    },
+    expiryDue: () => nextExpiry !== null && now() >= nextExpiry,
+    plan: (signal) =>
+      inTurn(async () => {
+        const reconciler = await opened();
+        await readSecrets(reconciler, signal);
+        return await reconciler.preview();
+      }),
+    poll: (signal) => inTurn(() => pass(signal)),
   };
+}
+
+/** When the next key or user ends that can log in now; ms since 1970, null: none does. */
+function earliestExpiry({ ledger }: Reconciler, now: number): number | null {
+  let earliest: number | null = null;
+  for (const { removed, partner } of ledger.users.values()) {
+    const ends = removed ? [] : liveKeys(partner, now).flatMap(({ expires }) => expires ?? []);
+    if (!removed && partner.expires !== null && partner.expires > now) ends.push(partner.expires);
+    for (const end of ends) if (earliest === null || end < earliest) earliest = end;
+  }
+  return earliest;
 }

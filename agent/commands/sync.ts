@@ -11,11 +11,14 @@ export async function sync(options: { approve?: string; json: boolean }, output:
     output.print(JSON.stringify(report, undefined, 2));
   } else {
     output.print(`${report.active} accounts can log in`);
+    if (report.preparing > 0) output.print(`${report.preparing} more are being prepared on the mount`);
     for (const { user, secret, problem, hint } of report.problems) {
       output.print(`- ${user ?? secret ?? 'sync'}: ${problem}${hint === undefined ? '' : ` (${hint})`}`);
     }
     if (report.heldPlan !== null) {
       const { hash, removals } = report.heldPlan;
+      if (options.approve !== undefined && options.approve !== hash)
+        output.print(`not approved: ${options.approve} is not the plan that is held now`);
       output.print(`held: the removal of ${removals.length} accounts (${removals.slice(0, 20).join(', ')})`);
       output.print(`if that is what you want: s3files-sftp sync --approve ${hash}`);
     }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Config } from '../config.ts';
 import { messageOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
+import { createInTurn } from '../os/in-turn.ts';
 import { reloadUnit, showUnit, startUnit, stopUnit } from '../os/systemd.ts';
 import { createChrootLogs } from './chroot-log.ts';
 import { ensureMountUnit } from './mount-unit.ts';
@@ -48,16 +49,11 @@ export function createPartnerSshd(
   let mainPid = '0';
   let askDueMs = 0;
   let mutableReported = false;
-  let last: Promise<unknown> = Promise.resolve();
   /** A start that was asked for before a stop must not outlast it. */
   let stops = 0;
 
   /** Start and refresh come from different loops, and must not cross. */
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = last.then(work, work);
-    last = turn.catch(() => {});
-    return turn;
-  };
+  const inTurn = createInTurn();
 
   const ask = async () => {
     const { ActiveState, MainPID } = await showUnit(exec, SSHD_UNIT, ['ActiveState', 'MainPID']);

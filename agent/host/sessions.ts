@@ -46,52 +46,81 @@ const POLL_MS = 20;
 /** A login that had read the key file just before it changed has its monitor within this time. */
 const SETTLE_MS = 150;
 
+/** Whose sessions are to end. */
+export interface SessionEnding {
+  readonly user: string;
+  /** Only those that one of these keys opened; null: all. */
+  readonly fingerprints: readonly string[] | null;
+}
+
+/** How many of a user's sessions were ended, or why one of them goes on. */
+export type SessionsEnded = number | OperationError;
+
 /**
- * Ends a user's live sessions: SIGTERM, at most a second, SIGKILL. Looks a second time for logins that were under way
- * when the key went. A session whose key can't be found out counts as opened by the one that was revoked.
- * @param fingerprints end only sessions opened by one of these; undefined: all
- * @returns how many were ended, once they are gone
- * @throws OperationError when a process survives, as one stuck on a dead mount does
+ * Ends live sessions of any number of users: SIGTERM, at most a second, SIGKILL. Looks a second time for logins that
+ * were under way when the key went. A session whose key can't be found out counts as opened by the one that was
+ * revoked. Takes some four seconds at most, however many they are.
+ * @returns for each user how it went, once the sessions are gone; a process may survive, stuck on a dead mount
  */
 export async function endSessions(
-  user: string,
-  fingerprints: readonly string[] | undefined,
+  endings: readonly SessionEnding[],
   edges: SessionEdges,
-): Promise<number> {
-  let ended = await endRound(user, fingerprints, edges);
+): Promise<ReadonlyMap<string, SessionsEnded>> {
+  if (endings.length === 0) return new Map();
+  const first = await endRound(endings, edges);
   await sleep(SETTLE_MS);
-  ended += await endRound(user, fingerprints, edges);
-  return ended;
+  const second = await endRound(endings, edges);
+  return new Map(endings.map(({ user }) => [user, sum(first.get(user) ?? 0, second.get(user) ?? 0)]));
+}
+
+function sum(first: SessionsEnded, second: SessionsEnded): SessionsEnded {
+  if (typeof second !== 'number') return second;
+  return typeof first === 'number' ? first + second : first;
 }
 
 async function endRound(
-  user: string,
-  fingerprints: readonly string[] | undefined,
+  endings: readonly SessionEnding[],
   edges: SessionEdges,
-): Promise<number> {
+): Promise<Map<string, SessionsEnded>> {
   const { procRoot = '/proc', exec } = edges;
-  const sessions = listSessions(edges).filter((session) => session.user === user);
-  if (sessions.length === 0) return 0;
-  const openers =
-    fingerprints && (await findFingerprints(sessions, { exec, procRoot, namespace: NAMESPACE }));
-  const doomed = sessions.filter(({ pid }) => {
-    const opener = openers?.get(pid);
-    return fingerprints === undefined || opener === undefined || fingerprints.includes(opener);
+  const revoked = new Map(endings.map(({ user, fingerprints }) => [user, fingerprints]));
+  const sessions = listSessions(edges).filter(({ user }) => revoked.has(user));
+  if (sessions.length === 0) return new Map();
+  const asked = sessions.filter(({ user }) => revoked.get(user) !== null);
+  const openers = await findFingerprints(asked, { exec, procRoot, namespace: NAMESPACE });
+  const doomed = sessions.filter(({ user, pid }) => {
+    const [fingerprints, opener] = [revoked.get(user) ?? null, openers.get(pid)];
+    return fingerprints === null || opener === undefined || fingerprints.includes(opener);
   });
-  const family = withDescendants(doomed, readProcesses(procRoot));
-  signal(family, 'SIGTERM', edges);
-  if (await areGone(family, POLITE_MS, procRoot)) return doomed.length;
-  signal(family, 'SIGKILL', edges);
-  if (await areGone(family, KILLED_MS, procRoot)) return doomed.length;
+  const processes = readProcesses(procRoot);
+  const families = doomed.map((session) => ({
+    user: session.user,
+    members: withDescendants(session, processes),
+  }));
+  const everyone = families.flatMap(({ members }) => members);
+  signal(everyone, 'SIGTERM', edges);
+  if (!(await areGone(everyone, POLITE_MS, procRoot))) {
+    signal(everyone, 'SIGKILL', edges);
+    await areGone(everyone, KILLED_MS, procRoot);
+  }
+  const ended = new Map<string, SessionsEnded>();
+  for (const { user, members } of families) {
+    const survives = members.some((member) => isAlive(member, procRoot));
+    ended.set(user, sum(ended.get(user) ?? 0, survives ? survived(user) : 1));
+  }
+  return ended;
+}
+
+function survived(user: string): OperationError {
   const hint = 'a process waits on a dead mount; it ends when the mount does';
-  throw new OperationError({ op: 'end sessions of', target: user, hint }, 'a process survived SIGKILL');
+  return new OperationError({ op: 'end sessions of', target: user, hint }, 'a process survived SIGKILL');
 }
 
 type Identity = Pick<Process, 'pid' | 'startTicks'>;
 
-/** Monitors first, so that none of them starts a new child after its children were ended. */
-function withDescendants(monitors: readonly Identity[], processes: readonly Process[]): Identity[] {
-  const family: Identity[] = [...monitors];
+/** The monitor first, so that it starts no new child after its children were ended. */
+function withDescendants(monitor: Identity, processes: readonly Process[]): Identity[] {
+  const family: Identity[] = [monitor];
   for (const member of family) {
     for (const child of processes) if (child.parent === member.pid) family.push(child);
   }

@@ -14,7 +14,7 @@ import { setImmediate as breathe } from 'node:timers/promises';
 import { OperationError } from '../operation-error.ts';
 import type { Edges } from './edges.ts';
 import { execOk } from './exec-ok.ts';
-import type { FileOwnership } from './files.ts';
+import { type FileOwnership, syncDirectory } from './files.ts';
 
 export interface BatchFile extends FileOwnership {
   readonly path: string;
@@ -68,6 +68,28 @@ export async function writeFilesDurable(
     }
   });
   await execOk(exec, ['sync', '-f', directory], { timeoutMs: SYNC_TIMEOUT_MS });
+  return failures;
+}
+
+/**
+ * Removes many files of one directory for good, with one flush of the directory; one that is gone already is no error.
+ * @returns the names that could not be removed, with the reason
+ * @throws OperationError when the directory can't be flushed
+ */
+export async function removeFilesDurable(
+  directory: string,
+  names: readonly string[],
+): Promise<Map<string, unknown>> {
+  const failures = new Map<string, unknown>();
+  await inSlices(names, (name) => {
+    const target = join(directory, name);
+    try {
+      rmSync(target, { force: true });
+    } catch (cause) {
+      failures.set(name, new OperationError({ op: 'remove', target }, cause));
+    }
+  });
+  await syncDirectory(directory);
   return failures;
 }
 

@@ -84,7 +84,8 @@ export async function ensureDirectory(path: string, mode = 0o755): Promise<void>
   }
 }
 
-async function syncDirectory(path: string): Promise<void> {
+/** Makes names that were added to, moved in or removed from a directory last through a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await directory.sync();

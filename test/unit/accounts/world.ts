@@ -6,6 +6,7 @@ import type { MountRequest } from '../../../agent/accounts/mount-request.ts';
 import type { SecretReading, SecretsSource } from '../../../agent/accounts/secrets-source.ts';
 import { type AccountSync, createAccountSync } from '../../../agent/accounts/sync.ts';
 import { parseConfig } from '../../../agent/config.ts';
+import type { SessionEnding } from '../../../agent/host/sessions.ts';
 import { createLog } from '../../../agent/log.ts';
 import { OperationError } from '../../../agent/operation-error.ts';
 import { type Argv, type Exec, type ExecOptions, exec } from '../../../agent/os/exec.ts';
@@ -23,11 +24,7 @@ export interface World {
   mountServing: boolean;
   now: number;
   readonly commands: Argv[];
-  readonly ended: {
-    readonly user: string;
-    readonly fingerprints: readonly string[] | undefined;
-    keyFile: string | null;
-  }[];
+  readonly ended: (SessionEnding & { readonly keyFile: string | null })[];
   readonly chroots: (readonly string[])[];
   readonly lines: string[];
   /** Called before each command; may throw to stand for a crash, or answer in the command's place. */
@@ -81,10 +78,11 @@ export function createWorld(): World {
       const placed = { ...config, mount: { ...config.mount, path: mount } };
       const hooks = {
         mountServing: () => world.mountServing,
-        endSessions: async (user: string, fingerprints?: readonly string[]) => {
+        endSessions: async (endings: readonly SessionEnding[]) => {
           world.beforeEnding();
-          world.ended.push({ user, fingerprints, keyFile: keyFile(user) });
-          return 1;
+          for (const { user, fingerprints } of endings)
+            world.ended.push({ user, fingerprints, keyFile: keyFile(user) });
+          return new Map(endings.map(({ user }) => [user, 1]));
         },
         chrootsChanged: async (users: readonly string[]) => {
           world.chroots.push(users);

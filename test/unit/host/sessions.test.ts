@@ -78,13 +78,19 @@ describe.runIf(IS_ROOT)('listSessions', () => {
 });
 
 describe.runIf(IS_ROOT)('endSessions', () => {
-  const end = (fingerprints: readonly string[] | undefined, exec: Exec, ignores: readonly string[] = []) => {
+  const end = async (
+    fingerprints: readonly string[] | undefined,
+    exec: Exec,
+    ignores: readonly string[] = [],
+  ) => {
     const signals: [number, string][] = [];
     const kill = (pid: number, name: string) => {
       signals.push([pid, name]);
       if (!ignores.includes(name)) vanish(pid);
     };
-    return endSessions('alice', fingerprints, { procRoot, exec, kill }).then((count) => ({ count, signals }));
+    const wish = { user: 'alice', fingerprints: fingerprints ?? null };
+    const count = (await endSessions([wish], { procRoot, exec, kill })).get('alice');
+    return { count, signals };
   };
 
   it('ends the session that a key opened, with its children, and leaves those of other keys and users', async () => {
@@ -145,7 +151,12 @@ describe.runIf(IS_ROOT)('endSessions', () => {
       [10, 'SIGKILL'],
     ]);
     put(11, { title: 'sshd: alice [priv]' });
-    await expect(end(undefined, journal(), ['SIGTERM', 'SIGKILL'])).rejects.toThrow('survived SIGKILL');
+    put(12, { title: 'sshd: bob [priv]' });
+    const kill = (pid: number) => pid === 12 && vanish(pid);
+    const both = ['alice', 'bob'].map((user) => ({ user, fingerprints: null }));
+    const outcomes = await endSessions(both, { procRoot, exec: journal(), kill });
+    expect(outcomes.get('alice')).toMatchObject({ message: expect.stringContaining('survived SIGKILL') });
+    expect(outcomes.get('bob')).toBe(1);
   });
 
   it('never signals a process that got the pid of one that ended', async () => {
@@ -158,7 +169,7 @@ describe.runIf(IS_ROOT)('endSessions', () => {
       // The monitor's child dies with it, and its pid goes to somebody else's process at once.
       if (pid === 10) put(20, { title: 'backup', cgroup: '0::/', start: 2000 });
     };
-    await endSessions('alice', undefined, { procRoot, exec: journal(), kill });
+    await endSessions([{ user: 'alice', fingerprints: null }], { procRoot, exec: journal(), kill });
     expect(signals).toEqual([10]);
   });
 
