@@ -6,6 +6,8 @@ export interface Ledger {
   readonly users: Map<string, LedgerUser>;
   /** ms since 1970 of the last whole read and apply. */
   lastSuccessAt: number | null;
+  /** Hash of the removals that wait for approval. */
+  held: string | null;
 }
 
 const VERSION = 1;
@@ -17,7 +19,7 @@ const VERSION = 1;
  * @throws OperationError where it exists and can't be read
  */
 export async function readLedger(path: string): Promise<{ ledger: Ledger; damaged: string | null }> {
-  const empty = (): Ledger => ({ users: new Map(), lastSuccessAt: null });
+  const empty = (): Ledger => ({ users: new Map(), lastSuccessAt: null, held: null });
   const text = await readFileIfExists(path);
   if (text === undefined) return { ledger: empty(), damaged: null };
   const ledger = parseLedger(text);
@@ -27,10 +29,17 @@ export async function readLedger(path: string): Promise<{ ledger: Ledger; damage
   return { ledger: empty(), damaged: aside };
 }
 
+interface LedgerFile {
+  readonly version?: unknown;
+  readonly users?: unknown;
+  readonly lastSuccessAt?: number | null;
+  readonly held?: string | null;
+}
+
 function parseLedger(text: string): Ledger | undefined {
   try {
     // Root's own file, written whole or not at all: its shape is checked only so far as to tell damage.
-    const file = JSON.parse(text) as { version?: unknown; users?: unknown; lastSuccessAt?: number | null };
+    const file = JSON.parse(text) as LedgerFile;
     if (file.version !== VERSION || !Array.isArray(file.users)) return undefined;
     const users = file.users as LedgerUser[];
     const isWhole = users.every(
@@ -41,6 +50,7 @@ function parseLedger(text: string): Ledger | undefined {
     return {
       users: new Map(users.map((user) => [user.name, user])),
       lastSuccessAt: file.lastSuccessAt ?? null,
+      held: file.held ?? null,
     };
   } catch {
     return undefined;
@@ -48,8 +58,9 @@ function parseLedger(text: string): Ledger | undefined {
 }
 
 /** Writes the ledger so that a crash leaves the old one or the new. @throws OperationError */
-export async function writeLedger(path: string, { users, lastSuccessAt }: Ledger): Promise<void> {
+export async function writeLedger(path: string, { users, ...rest }: Ledger): Promise<void> {
   const lines = [...users.values()].map((user) => JSON.stringify(user));
-  const head = `{"version":${VERSION},"lastSuccessAt":${JSON.stringify(lastSuccessAt)},"users":[`;
+  // One user to a line, for people who look.
+  const head = `${JSON.stringify({ version: VERSION, ...rest }).slice(0, -1)},"users":[`;
   await writeFileDurable(path, `${head}\n${lines.join(',\n')}\n]}\n`, { mode: 0o600 });
 }

@@ -60,7 +60,7 @@ function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult 
   try {
     const repaired: string[] = [];
     const chroot = below(top, user);
-    const owner = ownerOf(chroot) && wish.newcomer ? ownerBelow(chroot, wish.directories) : null;
+    const owner = wish.newcomer && ownerOf(chroot) ? ownerBelow(chroot, wish.directories) : null;
     const uid = claimUid({ user, uid: wish.uid, owner }, claims);
     withRootDirectory(top, user, { mode: CHROOT_MODE, repaired }, (fd) => {
       for (const name of wish.directories) repaired.push(...giveDirectory(fd, name, uid, wish, claims));

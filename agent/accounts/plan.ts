@@ -1,6 +1,6 @@
 import type { Actual } from './actual.ts';
 import type { Desired } from './desired.ts';
-import { type GuardLimits, type HeldPlan, judgeRemovals, type Removal } from './guard.ts';
+import { type GuardLimits, type GuardMemory, type HeldPlan, judgeRemovals, type Removal } from './guard.ts';
 import type { LedgerUser } from './ledger-user.ts';
 import { isAdmitted, type Partner, type Problem } from './partner.ts';
 import { planAccount } from './plan-account.ts';
@@ -25,8 +25,7 @@ export interface PlanInput {
   /** Users whose directories are to be looked after, though nothing says that they need it. */
   readonly audit: ReadonlySet<string>;
   readonly limits: PlanLimits;
-  /** Hash of the held plan that an operator approved. */
-  readonly approved: string | null;
+  readonly guard: GuardMemory;
 }
 
 /** What to do next, as data. Applying it and planning again converges to a plan without steps. */
@@ -51,7 +50,7 @@ export function planAccounts(input: PlanInput): Plan {
   const before = [...ledger.values()].filter(
     ({ removed, partner }) => !removed && isAdmitted(partner),
   ).length;
-  const held = judgeRemovals(removals, before, input.limits, input.approved) ?? null;
+  const held = judgeRemovals(removals, before, input.limits, input.guard) ?? null;
   const spared = new Set(held ? removals.map(({ user }) => user) : []);
 
   const steps: Step[] = [];

@@ -6,7 +6,7 @@ import { resolveDesired } from './desired.ts';
 import type { Ledger } from './ledger.ts';
 import type { Problem } from './partner.ts';
 import type { AccountPaths } from './paths.ts';
-import { type Plan, type PlanInput, planAccounts } from './plan.ts';
+import { type Plan, planAccounts } from './plan.ts';
 import type { SecretLibrary } from './secret-library.ts';
 import { type Step, stepKey, URGENT } from './step.ts';
 import type { AccountEdges, AccountHooks } from './sync.ts';
@@ -66,7 +66,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     isUnsaved = false;
   };
 
-  const planOf = async (options: Pick<PlanInput, 'audit' | 'approved'>): Promise<Plan> => {
+  const planOf = async (audit: ReadonlySet<string>, approved: string | null): Promise<Plan> => {
     const { users } = config();
     const limits = {
       uidMin: users.uid_min,
@@ -86,7 +86,8 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
       now: edges.now(),
       mountServing,
       limits,
-      ...options,
+      audit,
+      guard: { approved, held: ledger.held },
     });
   };
 
@@ -125,9 +126,20 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     }
   };
 
+  /** What is held stays held through a restart, and through new accounts that make it look small. */
+  const noteHeld = async ({ held }: Plan): Promise<StepFailure[]> => {
+    const hash = held?.hash ?? null;
+    if (hash === ledger.held) return [];
+    ledger.held = hash;
+    return await save().then(
+      () => [],
+      (cause: unknown) => [{ user: null, cause }],
+    );
+  };
+
   return {
     ledger,
-    preview: () => planOf({ audit: NOBODY, approved: null }),
+    preview: () => planOf(NOBODY, null),
     async succeeded(at) {
       ledger.lastSuccessAt = at;
       if (at - notedAt < SUCCESS_NOTED_MS && at >= notedAt) return;
@@ -144,7 +156,8 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         nextAuditMs = edges.monotonicMs() + AUDIT_MS;
         for (const name of ledger.users.keys()) auditing.add(name);
       }
-      let plan = await planOf({ audit: auditing, approved });
+      let plan = await planOf(auditing, approved);
+      failures.push(...(await noteHeld(plan)));
       for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
         // Each step is tried once in a pass: one that did not take is still in the plan at the end, and reported.
         const fresh = plan.steps.filter((step) => !attempted.has(stepKey(step)));
@@ -154,7 +167,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         for (const step of steps) attempted.add(stepKey(step));
         failures.push(...(await apply(steps, prepared)));
         failures.push(...(await announceChroots()));
-        plan = await planOf({ audit: auditing, approved });
+        plan = await planOf(auditing, approved);
       }
       // A child that hung will not fare better in a minute: the mount's own watch sees to it first.
       if (failures.some(({ user }) => user === null)) auditing.clear();

@@ -12,6 +12,7 @@ import {
   DeleteSecretCommand,
   PutSecretValueCommand,
   ResourceExistsException,
+  RestoreSecretCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { clientOptions, REGION } from './aws-client.ts';
@@ -43,6 +44,8 @@ export interface Aws {
   putSecret(name: string, value: unknown): Promise<void>;
   /** Marks a secret deleted (DeletedDate), or removes it without a trace. */
   deleteSecret(name: string, options?: { force: boolean }): Promise<void>;
+  /** Takes back the deletion of a secret that was only marked. */
+  restoreSecret(name: string): Promise<void>;
   /** A metric's datapoints by minute, over all dimensions. */
   metric(name: string): Promise<readonly Datapoint[]>;
   /** The sum of everything that was published under a name; 0 where nothing was. */
@@ -116,6 +119,9 @@ export function createAws(directory: string, outside: Outside): Aws {
       await secrets.send(
         new DeleteSecretCommand({ SecretId: name, ...(force && { ForceDeleteWithoutRecovery: true }) }),
       );
+    },
+    restoreSecret: async (name) => {
+      await secrets.send(new RestoreSecretCommand({ SecretId: name }));
     },
     metric,
     metricSum: async (name) => (await metric(name)).reduce((sum, point) => sum + point.sum, 0),

@@ -30,6 +30,7 @@ const PREREQUISITES: readonly Prerequisite[] = [
     dnf: ['createrepo_c'],
   },
   { what: 'sftp', probe: ['ssh', '-V'], apt: ['openssh-client'], dnf: ['openssh-clients'] },
+  { what: 'strace', probe: ['strace', '--version'], apt: ['strace'], dnf: ['strace'] },
   { what: 'ip', probe: ['ip', '-V'], apt: ['iproute2'], dnf: ['iproute'] },
   { what: 'nsenter', probe: ['nsenter', '--version'], apt: ['util-linux'], dnf: ['util-linux'] },
   {

@@ -96,7 +96,9 @@ function pass(
       setTimeout(() => forward(incoming, outgoing, body), fault?.delayMs ?? 1000);
       break;
     case 'lose-answer':
-      forward(incoming, outgoing, body, () => incoming.socket.destroy());
+      forward(incoming, outgoing, body, (answer) => {
+        answer.resume().once('end', () => incoming.socket.destroy());
+      });
       break;
     case 'cut':
       incoming.socket.destroy();
@@ -107,6 +109,11 @@ function pass(
       refuse(incoming, outgoing, 'ThrottlingException', 'Rate exceeded');
       break;
     case 'deny':
+      if (fault?.secrets) {
+        const { secrets } = fault;
+        forward(incoming, outgoing, body, (answer) => void denySecrets(answer, outgoing, secrets));
+        break;
+      }
       refuse(incoming, outgoing, 'AccessDeniedException', `not authorized to perform: ${operation}`);
       break;
     case 'error':
@@ -119,14 +126,14 @@ function forward(
   incoming: IncomingMessage,
   outgoing: ServerResponse,
   body: Promise<Buffer | undefined>,
-  instead?: () => void,
+  instead?: (answer: IncomingMessage) => void,
 ): void {
   const { method, headers, url } = incoming;
   void body.then((bytes) => {
     if (bytes === undefined) return;
     const upstream = request({ host: '127.0.0.1', port: MOTO_PORT, method, path: url, headers }, (answer) => {
       if (instead) {
-        answer.resume().once('end', instead);
+        instead(answer);
         return;
       }
       outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
@@ -135,6 +142,25 @@ function forward(
     upstream.on('error', () => incoming.socket.destroy());
     upstream.end(bytes);
   });
+}
+
+/** BatchGetSecretValue's way of denying some of what was asked for. */
+async function denySecrets(
+  answer: IncomingMessage,
+  outgoing: ServerResponse,
+  denied: readonly string[],
+): Promise<void> {
+  const bytes = await collect(answer);
+  const { SecretValues = [], Errors = [] } = JSON.parse(bytes?.toString() ?? '{}');
+  const isDenied = ({ Name }: { Name: string }) => denied.includes(Name);
+  const errors = SecretValues.filter(isDenied).map(({ Name }: { Name: string }) => ({
+    SecretId: Name,
+    ErrorCode: 'AccessDeniedException',
+    Message: 'not authorized to perform: secretsmanager:GetSecretValue',
+  }));
+  outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+  const rest = SecretValues.filter((value: { Name: string }) => !isDenied(value));
+  outgoing.end(JSON.stringify({ SecretValues: rest, Errors: [...Errors, ...errors] }));
 }
 
 /** The JSON protocols carry the error's name in the body; S3 answers in XML under names of its own. */

@@ -35,6 +35,8 @@ export interface Fault {
   /** How many calls it hits; without, all until clearFaults. */
   readonly count?: number;
   readonly delayMs?: number;
+  /** With `deny` on BatchGetSecretValue: only these secrets are denied, in an answer that has the others. */
+  readonly secrets?: readonly string[];
 }
 
 /** One call that the host made. */

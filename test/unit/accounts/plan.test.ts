@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Actual, ActualAccount, KeyFile } from '../../../agent/accounts/actual.ts';
 import { resolveDesired } from '../../../agent/accounts/desired.ts';
 import type { LedgerUser } from '../../../agent/accounts/ledger-user.ts';
-import { liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
+import { isAdmitted, liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
 import { type Plan, planAccounts } from '../../../agent/accounts/plan.ts';
 import type { SecretDocument, SecretEntry } from '../../../agent/accounts/secret-document.ts';
 import type { Step } from '../../../agent/accounts/step.ts';
@@ -18,6 +18,8 @@ const LIMITS = {
 };
 
 interface Host {
+  /** Of the plan that was held last. */
+  held: string | null;
   readonly ledger: Map<string, LedgerUser>;
   readonly accounts: Map<string, ActualAccount>;
   readonly groups: Map<string, number>;
@@ -49,6 +51,7 @@ const STRANGER = account(1000, {
 
 function emptyHost(): Host {
   return {
+    held: null,
     ledger: new Map(),
     accounts: new Map([['op', STRANGER]]),
     groups: new Map([
@@ -76,7 +79,7 @@ function planOn(host: Host, secrets: Secrets, options: { approved?: string; now?
     mountServing: true,
     audit: new Set(),
     limits: LIMITS,
-    approved,
+    guard: { approved, held: host.held },
   });
 }
 
@@ -137,6 +140,7 @@ function converge(
   options: { approved?: string; now?: number } = {},
 ): { steps: Step[]; plan: Plan } {
   const steps: Step[] = [];
+  host.held = planOn(host, secrets, options).held?.hash ?? null;
   for (let round = 0; round < 10; round += 1) {
     const plan = planOn(host, secrets, options);
     if (plan.steps.length === 0) return { steps, plan };
@@ -369,6 +373,66 @@ describe('the planner, whatever happened to host and secrets', () => {
         }
       }),
       { numRuns: 400 },
+    );
+  });
+
+  it('comes to the same end when it is killed after any step', () => {
+    fc.assert(
+      fc.property(secrets, secrets, fc.array(fc.integer({ min: 1, max: 12 })), (first, then, lives) => {
+        const [steady, killed] = [emptyHost(), emptyHost()];
+        for (const host of [steady, killed]) converge(host, first);
+        for (const count of lives) {
+          // Only so many steps of this life are carried out; what is held is noted before any.
+          killed.held = planOn(killed, then).held?.hash ?? null;
+          let left = count;
+          for (let { steps } = planOn(killed, then); left > 0 && steps.length > 0; ) {
+            for (const step of steps.slice(0, left)) applyTo(killed, step, NOW);
+            left -= steps.length;
+            ({ steps } = planOn(killed, then));
+          }
+        }
+        for (const host of [steady, killed]) converge(host, then);
+        expect({ ...killed, held: null }).toEqual({ ...steady, held: null });
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('gives everybody back what a clock that jumped took, under the same uid', () => {
+    const clock = fc.constantFrom(0, NOW - 2, NOW + 999, NOW + 1_000, NOW + 10 ** 12);
+    fc.assert(
+      fc.property(secrets, fc.array(clock, { minLength: 1, maxLength: 4 }), (state, clocks) => {
+        const host = emptyHost();
+        converge(host, state);
+        const before = new Map(host.ledger);
+        const files = new Map(host.keyFiles);
+        for (const now of clocks) converge(host, state, { now });
+        converge(host, state);
+        for (const [user, entry] of before) {
+          expect(host.ledger.get(user)).toEqual(entry);
+          expect(host.keyFiles.get(user)).toEqual(files.get(user));
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never takes more logins at once than the guard lets through, and never the last', () => {
+    fc.assert(
+      fc.property(secrets, secrets, (first, second) => {
+        const host = emptyHost();
+        converge(host, first);
+        const admitted = () =>
+          [...host.ledger.values()].filter(({ removed, partner }) => !removed && isAdmitted(partner)).length;
+        const before = admitted();
+        const { held } = planOn(host, second);
+        converge(host, second);
+        const lost = before - admitted();
+        expect(lost).toBeLessThanOrEqual(3);
+        if (before > 0) expect(admitted()).toBeGreaterThan(0);
+        if (held) expect(admitted()).toBeGreaterThanOrEqual(before);
+      }),
+      { numRuns: 300 },
     );
   });
 

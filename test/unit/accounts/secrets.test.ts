@@ -71,6 +71,8 @@ beforeAll(async () => {
       );
     });
   });
+  // Not while the client waits between its attempts.
+  server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   vi.stubEnv('AWS_ENDPOINT_URL', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test');
@@ -162,17 +164,47 @@ describe('reading secrets', () => {
     expect(readings.map(({ state }) => state)).toEqual(Array(30).fill('unchanged'));
   });
 
-  it('gets over being throttled on a page', async () => {
-    put(names(250));
+  it('gets over being throttled on page 57 of 100', async () => {
+    put(names(10_000));
     let throttled = 0;
     service.fail = (action, { NextToken }) => {
-      if (action !== 'ListSecrets' || NextToken !== '100' || throttled === 2) return undefined;
+      if (action !== 'ListSecrets' || NextToken !== '5600' || throttled === 2) return undefined;
       throttled += 1;
       return { status: 400, type: 'ThrottlingException' };
     };
     const { readings, failure } = await source().read(new Map(), 'p/', signal);
-    expect([failure, readings.length, throttled]).toEqual([null, 250, 2]);
+    expect([failure, readings.length, throttled]).toEqual([null, 10_000, 2]);
   }, 60_000);
+
+  it('loses nobody when page 57 of 100 is throttled without end, and lists again at the next poll', async () => {
+    put(names(10_000));
+    service.fail = (action, { NextToken }) =>
+      action === 'ListSecrets' && NextToken === '5600'
+        ? { status: 400, type: 'ThrottlingException' }
+        : undefined;
+    const known = knownOf(names(10_000).slice(9_000));
+    const reader = source();
+    const { readings, failure } = await reader.read(known, 'p/', signal);
+    expect(failure?.message).toMatch(/^list secrets p\/\*/);
+    expect(readings.map(({ state }) => state)).toEqual(Array(1_000).fill('unchanged'));
+    service.fail = () => undefined;
+    expect((await reader.read(known, 'p/', signal)).readings).toHaveLength(10_000);
+  }, 60_000);
+
+  it('tells denied from deleted in one batch of 20: 3 of them stay as they are', async () => {
+    const list = names(20);
+    put(list);
+    for (const name of list.slice(3, 6)) service.denied.add(name);
+    service.deleted.set(list[7] ?? '', 'scheduled');
+    const { readings, failure } = await source().read(knownOf(list), 'p/', signal);
+    expect(failure).toBeNull();
+    const count = (wanted: string) => readings.filter(({ state }) => state === wanted).length;
+    expect([count('unread'), count('gone'), count('unchanged')]).toEqual([3, 1, 16]);
+    expect(readings.find(({ state }) => state === 'unread')).toMatchObject({
+      secret: list[3],
+      hint: expect.stringContaining('secretsmanager:GetSecretValue'),
+    });
+  });
 
   it('reports an outage and nobody as gone', async () => {
     put(names(50));

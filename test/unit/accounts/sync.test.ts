@@ -12,6 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { runMountDirectories } from '../../../agent/accounts/mount-directories.ts';
+import type { MountRequest } from '../../../agent/accounts/mount-request.ts';
 import { exec } from '../../../agent/os/exec.ts';
 import { execOk } from '../../../agent/os/exec-ok.ts';
 import { ed25519Line, fingerprintOf } from './keys.ts';
@@ -216,10 +218,13 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a key that is revoked', () => {
     const sync = world.start();
     await world.poll(sync);
     expect(world.keyFile('alice')).toContain(`restrict,expiry-time="20260302000000" ${short.split(' ')[0]}`);
+    expect(sync.expiryDue()).toBe(false);
     world.now = Date.parse('2026-03-02T00:00:01Z');
+    expect(sync.expiryDue()).toBe(true);
     world.outage = true;
     await expect(world.poll(sync)).rejects.toThrow('throttled');
     expect(world.ended).toMatchObject([{ user: 'alice', fingerprints: [fingerprintOf(short)] }]);
+    expect(sync.expiryDue()).toBe(false);
     world.now = Date.parse('2026-03-01T13:00:00Z');
     world.outage = false;
     await world.poll(sync);
@@ -290,6 +295,21 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
     expect(shadowField('a6')).toBe('!*');
   });
 
+  it('that is held stays held when new users make it look small, and through a restart', async () => {
+    users(['a1', 'a2', 'a3', 'a4']);
+    await world.poll(world.start());
+    for (const name of ['a1', 'a2', 'a3', 'a4']) world.secrets.delete(`s3files-sftp/users/${name}`);
+    users(Array.from({ length: 40 }, (_, index) => `new${index}`));
+    const sync = world.start();
+    const { heldPlan } = await world.poll(sync);
+    expect(heldPlan?.removals).toHaveLength(4);
+    expect(await world.poll(sync)).toMatchObject({ active: 44, heldPlan });
+    const again = world.start();
+    expect(await world.poll(again)).toMatchObject({ active: 44, heldPlan });
+    again.approve(heldPlan?.hash ?? '');
+    expect(await world.poll(again)).toMatchObject({ active: 40, heldPlan: null });
+  });
+
   it('of the last one is held', async () => {
     users(['alice']);
     const sync = world.start();
@@ -297,6 +317,61 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
     world.secrets.clear();
     expect((await world.poll(sync)).heldPlan?.removals).toHaveLength(1);
     expect(world.keyFile('alice')).not.toBeNull();
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a mount that is slow', () => {
+  /** A child whose time is up after one user. */
+  const oneUserEach = () => {
+    world.intercept = (argv, options) => {
+      if (argv[0] !== 'systemd-run') return undefined;
+      const request = JSON.parse(options.input ?? '') as MountRequest;
+      const stdout = JSON.stringify(
+        runMountDirectories({ ...request, users: request.users.slice(0, 1) }, world.mount),
+      );
+      return { outcome: 'exited', code: 0, stdout, stderr: '' };
+    };
+  };
+
+  it('has new users made pass by pass, says how many are left, and keeps no revocation waiting', async () => {
+    const [old, kept] = [ed25519Line(), ed25519Line()];
+    world.setSecret('zoe', { publicKeys: [old, kept] });
+    const sync = world.start();
+    await world.poll(sync);
+    oneUserEach();
+    for (const name of ['alice', 'bob', 'carol']) world.setSecret(name, { publicKeys: [ed25519Line()] });
+    world.setSecret('zoe', { publicKeys: [kept] });
+    expect(await world.poll(sync)).toMatchObject({ active: 2, preparing: 2, held: 0 });
+    expect(world.ended).toMatchObject([{ user: 'zoe' }]);
+    expect(await world.poll(sync)).toMatchObject({ active: 3, preparing: 1, held: 0 });
+    expect(await world.poll(sync)).toMatchObject({ active: 4, preparing: 0, held: 0 });
+  });
+
+  it('has its directories looked after pass by pass, each user once', async () => {
+    for (const name of ['alice', 'bob', 'carol']) world.setSecret(name, { publicKeys: [ed25519Line()] });
+    await world.poll(world.start());
+    for (const name of ['alice', 'bob', 'carol']) chownSync(join(world.mount, name), 99, 99);
+    const sync = world.start();
+    oneUserEach();
+    const left = [];
+    for (let pass = 0; pass < 4; pass += 1) left.push((await world.poll(sync)).preparing);
+    expect(left).toEqual([2, 1, 0, 0]);
+    for (const name of ['alice', 'bob', 'carol']) expect(lstatSync(join(world.mount, name)).uid).toBe(0);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a look at the next pass', () => {
+  it('waits for the one under way, and changes nothing', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    const [report, plan] = await Promise.all([world.poll(sync), sync.plan(AbortSignal.timeout(10_000))]);
+    expect([report.active, plan.steps]).toEqual([1, []]);
+    world.setSecret('bob', { publicKeys: [ed25519Line()] });
+    expect((await sync.plan(AbortSignal.timeout(10_000))).steps).toMatchObject([
+      { do: 'prepare-mount', user: 'bob' },
+    ]);
+    expect(passwdLine('bob')).toBeUndefined();
+    expect(await world.poll(sync)).toMatchObject({ active: 2 });
   });
 });
 
