@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type Aws, createAws } from './aws.ts';
 import { exists } from './cache.ts';
 import { type Clients, createClients } from './clients.ts';
@@ -18,6 +18,8 @@ import { createS3Files, FILE_SYSTEM, type S3Files } from './s3-files.ts';
 export interface BootOptions {
   /** RPMs that `install` finds by name, such as the product's own. */
   readonly packages?: readonly string[];
+  /** A bed whose file system this one mounts too: two hosts of one service. */
+  readonly beside?: Bed;
 }
 
 export interface JournalQuery {
@@ -67,7 +69,8 @@ export async function boot(options: BootOptions = {}): Promise<Bed> {
   const name = `bed-${process.pid}-${lastNumber}`;
   const directory = join(BEDS, name);
   const product = join(directory, 'product');
-  const backing = join(directory, 's3files', FILE_SYSTEM);
+  const fileSystems = options.beside ? dirname(options.beside.s3files.directory) : join(directory, 's3files');
+  const backing = join(fileSystems, FILE_SYSTEM);
   await mkdir(product, { recursive: true });
   await mkdir(backing, { recursive: true });
   const log = await open(join(directory, 'console.log'), 'a');
@@ -99,9 +102,9 @@ export async function boot(options: BootOptions = {}): Promise<Bed> {
       netns: outside.netns,
       logFd: log.fd,
       binds: [
-        { from: join(directory, 's3files'), to: '/srv/s3files' },
+        { from: fileSystems, to: '/srv/s3files' },
         // The same once more, for the FUSE daemon; see start_proxy in stand-in/mount.s3files.
-        { from: join(directory, 's3files'), to: '/srv/s3files,fuse' },
+        { from: fileSystems, to: '/srv/s3files,fuse' },
         { from: stubs, to: '/srv/repository/stubs', ro: true },
         { from: product, to: '/srv/repository/product', ro: true },
       ],

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AWS_ENVIRONMENT } from './aws-client.ts';
-import { type Bed, boot } from './boot.ts';
+import { type Bed, type BootOptions, boot } from './boot.ts';
 import { commandOk, until } from './command.ts';
 import { BUCKET, FILE_SYSTEM } from './s3-files.ts';
 
@@ -52,8 +52,12 @@ const DROP_IN = [
 ].join('\n');
 
 /** Boots a host and installs the product the way an operator does; it is not started yet. */
-export async function bootWithProduct(rpm: string, config: string = QUICK_CONFIG): Promise<Bed> {
-  const bed = await boot({ packages: [rpm] });
+export async function bootWithProduct(
+  rpm: string,
+  config: string = QUICK_CONFIG,
+  options: BootOptions = {},
+): Promise<Bed> {
+  const bed = await boot({ ...options, packages: [rpm] });
   try {
     await bed.install('s3files-sftp-agent');
     await bed.writeFile('/etc/s3files-sftp/config.toml', config);
