@@ -1,8 +1,10 @@
 import {
   breakEvenGb,
   type CostLine,
+  callsAPoll,
   monthlyCost,
   PRICES,
+  pollingCost,
   sumOf,
   transferFamilyCost,
   type Usage,
@@ -19,6 +21,18 @@ const MONTHS: ReadonlyArray<readonly [title: string, usage: Usage]> = (
     ['4.3 TB', 4_300],
   ] as const
 ).map(([title, uploadedGb]) => [title, { uploadedGb, files: uploadedGb / GB_A_FILE, userSecrets: 1 }]);
+
+/** Users and the secrets that hold them: one for each, or bundles of 250. */
+const CROWDS: ReadonlyArray<readonly [users: number, secrets: number]> = [
+  [10, 10],
+  [10, 1],
+  [1_000, 1_000],
+  [1_000, 4],
+  [10_000, 10_000],
+  [10_000, 40],
+];
+/** `users.poll_seconds` of the agent, when it is not set. */
+const POLL_SECONDS = 60;
 
 const dollars = (amount: number): string => amount.toFixed(2);
 
@@ -58,7 +72,21 @@ export function costTables(): string {
     ...rows(transferFamilyCost),
     '',
     `Both cost the same at about ${(breakEvenGb(GB_A_FILE) / 1000).toFixed(1)} TB a month.`,
+    '',
+    row('Users, with a poll each minute', ['calls a poll', 'polling', 'secrets']),
+    '|---|---:|---:|---:|',
+    ...CROWDS.map(crowdRow),
   ].join('\n');
+}
+
+function crowdRow([users, secrets]: readonly [number, number]): string {
+  const calls = callsAPoll(secrets, POLL_SECONDS);
+  const within = `${secrets.toLocaleString('en')} secret${secrets === 1 ? '' : 's'}`;
+  return row(`${users.toLocaleString('en')} in ${within}`, [
+    String(calls),
+    dollars(pollingCost({ calls, everySeconds: POLL_SECONDS })),
+    dollars(secrets * PRICES.secretMonth),
+  ]);
 }
 
 const row = (name: string, cells: readonly string[]): string => `| ${name} | ${cells.join(' | ')} |`;

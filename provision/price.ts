@@ -72,6 +72,17 @@ export function pollingCost(poll: { readonly calls: number; readonly everySecond
 }
 
 /**
+ * @param secrets those that hold users @param everySeconds between polls
+ * @returns calls a poll on average: BatchGetSecretValue reads 20 secrets, ListSecrets lists 100 and is asked at each
+ *   poll where that is one page, else every five minutes (agent/accounts/secrets.ts)
+ */
+export function callsAPoll(secrets: number, everySeconds: number): number {
+  const pages = Math.ceil(secrets / 100);
+  const lists = pages <= 1 ? 1 : pages * Math.min(1, everySeconds / 300);
+  return Math.ceil(secrets / 20) + lists;
+}
+
+/**
  * @param asked HEAD requests for each upload: one where the first finds the object, more where S3 Files lags
  * @returns dollars for following this many uploads to their objects; what S3 Files itself bills is not in it
  */

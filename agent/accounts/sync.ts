@@ -47,6 +47,8 @@ export interface AccountReport {
   readonly active: number;
   /** Accounts whose directories on the mount wait for the next pass, which should come at once. */
   readonly preparing: number;
+  /** Accounts that wait for the mount to serve. */
+  readonly waiting: number;
   /** Problems and held removals: what waits for somebody. */
   readonly held: number;
   readonly problems: readonly Problem[];
@@ -69,6 +71,7 @@ const EMPTY: AccountReport = {
   lastSuccessAt: null,
   active: 0,
   preparing: 0,
+  waiting: 0,
   held: 0,
   problems: [],
   heldPlan: null,
@@ -159,6 +162,7 @@ export function createAccountSync(
       lastSuccessAt: reconciler.ledger.lastSuccessAt,
       active: plan.active,
       preparing: outcome.preparing,
+      waiting: plan.waiting.length,
       held: problems.length + (plan.held?.removals.length ?? 0),
       problems,
       heldPlan: plan.held,

@@ -12,6 +12,7 @@ export async function sync(options: { approve?: string; json: boolean }, output:
   } else {
     output.print(`${report.active} accounts can log in`);
     if (report.preparing > 0) output.print(`${report.preparing} more are being prepared on the mount`);
+    if (report.waiting > 0) output.print(`${report.waiting} more wait for the mount`);
     for (const { user, secret, problem, hint } of report.problems) {
       output.print(`- ${user ?? secret ?? 'sync'}: ${problem}${hint === undefined ? '' : ` (${hint})`}`);
     }

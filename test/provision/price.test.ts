@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { costTables } from '../../provision/cost-table.ts';
 import {
   breakEvenGb,
+  callsAPoll,
   deliveryCost,
   monthlyCost,
   PRICES,
@@ -37,6 +38,13 @@ describe('the price table', () => {
   it('puts a poll of two calls a minute at 44 cents a month, and every quarter of a minute at four times that', () => {
     expect(pollingCost({ calls: 2, everySeconds: 60 })).toBeCloseTo(0.438, 6);
     expect(pollingCost({ calls: 2, everySeconds: 15 })).toBeCloseTo(1.752, 6);
+  });
+
+  it('counts the calls of a poll: batches of 20, and pages of 100 that are listed every five minutes at most', () => {
+    expect([1, 20, 21, 100].map((secrets) => callsAPoll(secrets, 60))).toEqual([2, 2, 3, 6]);
+    expect(callsAPoll(1_000, 60)).toBe(52);
+    expect(callsAPoll(10_000, 60)).toBe(520);
+    expect(callsAPoll(1_000, 3_600)).toBe(60);
   });
 
   it('puts a million receipts at 40 cents, when each object is there at the first question', () => {

@@ -21,7 +21,15 @@ export const STATUS: AgentStatus = {
     probesStuck: 0,
     helperProblem: null,
   },
-  accounts: { lastSuccessAt: AT - 30_000, active: 12, preparing: 0, held: 0, problems: [], heldPlan: null },
+  accounts: {
+    lastSuccessAt: AT - 30_000,
+    active: 12,
+    preparing: 0,
+    waiting: 0,
+    held: 0,
+    problems: [],
+    heldPlan: null,
+  },
   uploads: {
     following: true,
     completed: 200,

@@ -26,7 +26,15 @@ afterEach(async () => {
 
 describe('the control socket', () => {
   it('hands arguments to the handler and its result back', async () => {
-    const report = { lastSuccessAt: 1, active: 2, preparing: 0, held: 0, problems: [], heldPlan: null };
+    const report = {
+      lastSuccessAt: 1,
+      active: 2,
+      preparing: 0,
+      waiting: 0,
+      held: 0,
+      problems: [],
+      heldPlan: null,
+    };
     const seen: unknown[] = [];
     const sync: ControlHandlers['sync'] = async (args) => {
       seen.push(args);
