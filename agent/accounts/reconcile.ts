@@ -26,7 +26,7 @@ export interface PassOutcome {
   /** What was left to do at the end. */
   readonly plan: Plan;
   readonly problems: readonly Problem[];
-  /** Users whose place on the mount the children's time did not suffice for. */
+  /** Users for whom the time did not suffice, and whose turn comes in the next pass. */
   readonly preparing: number;
   /** Why the pass as a whole failed, if it did. */
   readonly failure: OperationError | null;
@@ -91,18 +91,15 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     });
   };
 
-  const apply = (steps: readonly Step[], prepared: Set<string>): Promise<StepFailure[]> => {
+  const apply = async (steps: readonly Step[], postponed: Set<string>): Promise<StepFailure[]> => {
     const { mount, users } = config();
-    return applySteps(steps, {
+    const failures = await applySteps(steps, {
       ...edges,
       paths: parts.paths,
       ledger,
       saveLedger: save,
       endSessions: hooks.endSessions,
-      prepared: (user) => {
-        prepared.add(user);
-        auditing.delete(user);
-      },
+      postpone: (step) => postponed.add(stepKey(step)),
       mount: {
         path: mount.path,
         uidMin: users.uid_min,
@@ -110,6 +107,9 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         mountPoint: edges.mountPoint ?? true,
       },
     });
+    for (const step of steps)
+      if (step.do === 'prepare-mount' && !postponed.has(stepKey(step))) auditing.delete(step.user);
+    return failures;
   };
 
   /** Tells the partner sshd's side which chroots exist, before a key lets anyone into a new one. */
@@ -148,7 +148,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     },
     async pass(approved, signal) {
       const attempted = new Set<string>();
-      const prepared = new Set<string>();
+      const postponed = new Set<string>();
       const failures: StepFailure[] = [];
       if (isUnsaved) await save().catch((cause: unknown) => failures.push({ user: null, cause }));
       failures.push(...(await announceChroots()));
@@ -165,30 +165,30 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         const urgent = fresh.filter((step) => URGENT.has(step.do));
         const steps = urgent.length > 0 ? urgent : fresh;
         for (const step of steps) attempted.add(stepKey(step));
-        failures.push(...(await apply(steps, prepared)));
+        failures.push(...(await apply(steps, postponed)));
         failures.push(...(await announceChroots()));
         plan = await planOf(auditing, approved);
       }
-      // A child that hung will not fare better in a minute: the mount's own watch sees to it first.
-      if (failures.some(({ user }) => user === null)) auditing.clear();
-      return conclude(plan, failures, { attempted, prepared });
+      return conclude(plan, failures, { attempted, postponed });
     },
   };
 }
 
+/** Steps by their keys. */
 interface Tried {
-  /** Steps by their keys. */
   readonly attempted: ReadonlySet<string>;
-  /** Users whose place on the mount was looked after, for better or worse. */
-  readonly prepared: ReadonlySet<string>;
+  readonly postponed: ReadonlySet<string>;
 }
 
-function conclude(plan: Plan, failures: readonly StepFailure[], { attempted, prepared }: Tried): PassOutcome {
+function conclude(
+  plan: Plan,
+  failures: readonly StepFailure[],
+  { attempted, postponed }: Tried,
+): PassOutcome {
   const named = new Set(failures.map(({ user }) => user));
   const whole = failures.find(({ user }) => user === null)?.cause;
   const left = plan.steps.filter((step) => attempted.has(stepKey(step)) && !named.has(step.user));
-  const isPostponed = ({ do: kind, user }: Step) => kind === 'prepare-mount' && !prepared.has(user);
-  const stubborn = left.filter((step) => !isPostponed(step));
+  const stubborn = left.filter((step) => !postponed.has(stepKey(step)));
   // Where a whole kind of steps failed, that one failure stands for its users.
   const ineffective: Problem[] = (whole === undefined ? stubborn : []).map((step) => ({
     user: step.user,
@@ -198,7 +198,7 @@ function conclude(plan: Plan, failures: readonly StepFailure[], { attempted, pre
   }));
   const failed = failures.flatMap(({ user, cause }) => (user === null ? [] : [problemOf(user, cause)]));
   const failure = whole === undefined ? null : asError(whole);
-  const preparing = whole === undefined ? left.filter(isPostponed).length : 0;
+  const preparing = whole === undefined ? left.length - stubborn.length : 0;
   return { plan, problems: [...plan.problems, ...failed, ...ineffective], preparing, failure };
 }
 

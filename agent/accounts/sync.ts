@@ -45,7 +45,7 @@ export interface AccountReport {
   readonly lastSuccessAt: number | null;
   /** Accounts that can log in. */
   readonly active: number;
-  /** Accounts whose directories on the mount wait for the next pass, which should come at once. */
+  /** Accounts that wait for the next pass, which should come at once: this one had no more time for them. */
   readonly preparing: number;
   /** Accounts that wait for the mount to serve. */
   readonly waiting: number;

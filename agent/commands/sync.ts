@@ -11,7 +11,7 @@ export async function sync(options: { approve?: string; json: boolean }, output:
     output.print(JSON.stringify(report, undefined, 2));
   } else {
     output.print(`${report.active} accounts can log in`);
-    if (report.preparing > 0) output.print(`${report.preparing} more are being prepared on the mount`);
+    if (report.preparing > 0) output.print(`${report.preparing} more follow with the next pass, at once`);
     if (report.waiting > 0) output.print(`${report.waiting} more wait for the mount`);
     for (const { user, secret, problem, hint } of report.problems) {
       output.print(`- ${user ?? secret ?? 'sync'}: ${problem}${hint === undefined ? '' : ` (${hint})`}`);

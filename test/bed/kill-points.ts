@@ -1,3 +1,4 @@
+import { watch } from 'node:fs';
 import type { Bed } from './boot.ts';
 import { type Argv, ended, spawnBound, until } from './command.ts';
 import { AGENT } from './product.ts';
@@ -15,7 +16,9 @@ export type KillPoint =
       readonly argument?: string;
     }
   /** At a system call of the agent's own on a path, before the kernel carries it out. `nth` counts from 1. */
-  | { readonly call: string; readonly path?: string; readonly nth?: number };
+  | { readonly call: string; readonly path?: string; readonly nth?: number }
+  /** As soon as such a name appears in a directory, made or moved there. */
+  | { readonly directory: string; readonly name: RegExp };
 
 /** Writable for the agent's children in its sandbox. */
 const ORDER_FILE = '/run/s3files-sftp/kill-point';
@@ -58,17 +61,38 @@ export async function wrapTools(bed: Bed, tools: readonly string[]): Promise<voi
 export async function killAt(bed: Bed, point: KillPoint, work: () => Promise<unknown>): Promise<void> {
   const pid = Number(await bed.unit(AGENT, 'MainPID'));
   const outside = bed.pidOutside(pid);
-  const disarm = 'tool' in point ? await armTool(bed, point) : await armCall(outside, point);
+  const disarm = await arm(bed, outside, point);
   try {
     await work();
     const isGone = async () => Number(await bed.unit(AGENT, 'MainPID')) !== pid;
-    await until(`the agent to die at ${JSON.stringify(point)}`, isGone, { timeoutMs: 15_000, everyMs: 50 });
+    await until(`the agent to die at ${describe(point)}`, isGone, { timeoutMs: 15_000, everyMs: 50 });
     // systemd says how: anything but the signal would be a crash of another kind.
     const log = await bed.run(['journalctl', '-o', 'cat', '-n', '40', '-u', AGENT, '_PID=1']);
     if (!/code=killed, status=9\/KILL/.test(log)) throw new Error(`the agent ended otherwise:\n${log}`);
   } finally {
     await disarm();
   }
+}
+
+function describe(point: KillPoint): string {
+  return 'name' in point ? `${point.name} in ${point.directory}` : JSON.stringify(point);
+}
+
+async function arm(bed: Bed, pid: number, point: KillPoint): Promise<() => Promise<void>> {
+  if ('tool' in point) return await armTool(bed, point);
+  return 'call' in point ? await armCall(pid, point) : armName(pid, point);
+}
+
+function armName(
+  pid: number,
+  { directory, name }: Extract<KillPoint, { name: RegExp }>,
+): () => Promise<void> {
+  const watcher = watch(`/proc/${pid}/root${directory}`, (_, changed) => {
+    if (changed === null || !name.test(changed)) return;
+    watcher.close();
+    process.kill(pid, 'SIGKILL');
+  });
+  return async () => watcher.close();
 }
 
 async function armTool(
