@@ -36,8 +36,10 @@ const sync = async (...args: string[]) =>
 const canLogIn = async (user: string, key: Key, localAddress?: string) =>
   (await bed.clients.sftp({ user, key, ...(localAddress !== undefined && { localAddress }) }, ['ls']))
     .code === 0;
-const problems = async (): Promise<readonly { user: string | null; problem: string }[]> =>
-  (await agentStatus(bed)).accounts.problems;
+/** What a sync of this moment has to say; the status file is up to a second old. */
+const problems = async (): Promise<
+  readonly { user: string | null; secret: string | null; problem: string }[]
+> => JSON.parse((await sync('--json')).stdout).problems;
 /** As `date --iso-8601=seconds` in UTC has it. */
 const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString();
 
@@ -53,6 +55,8 @@ describe('a key', () => {
     const doomed = await bed.clients.connect({ user: 'alice', key: short });
     await doomed.closed;
     const late = Date.now() - Date.parse(expires);
+    // A login at this very moment could be taken for one that read the key file just before it changed.
+    await sleep(1_000);
     expect(late).toBeGreaterThan(-1_000);
     expect(late).toBeLessThan(3_000);
     expect([await canLogIn('alice', short), await canLogIn('alice', long)]).toEqual([false, true]);
@@ -125,7 +129,6 @@ describe('a key', () => {
     };
     for (const [name, text] of Object.entries(hostile)) await put(`key-${name}`, text);
     await put('key-mixed', ...Object.values(hostile).filter((text) => text.length < 5_000), good.publicKey);
-    await sync();
     const told = new Map((await problems()).map(({ user, problem }) => [user, problem]));
     expect(told.get('key-newline')).toMatch(/line break/);
     expect(told.get('key-return')).toMatch(/line break/);
@@ -157,7 +160,7 @@ describe('drift', () => {
     const key = await bed.clients.key('drift');
     await put('dora', key.publicKey);
     await sync();
-    await bed.clients.sftp({ user: 'dora', key }, ['mkdir upload/deep']);
+    await bed.clients.sftp({ user: 'dora', key }, ['mkdir deep']);
     const uid = (await bed.run(['id', '-u', 'dora'])).trim();
     await bed.run(['chown', '12345', '/home/sftp/dora/upload/deep']);
     const events = (await agentEvents(bed)).length;
@@ -205,7 +208,6 @@ describe('what a bucket writer planted before the user was there', () => {
     const etc = async () => await bed.run(['stat', '-c', '%u:%g %a', '/etc', '/etc/passwd']);
     const before = await etc();
     for (const user of ['liam', 'fred', 'otto']) await put(user, key.publicKey);
-    await sync();
     const told = new Map((await problems()).map(({ user, problem }) => [user, problem]));
     expect(told.get('liam')).toMatch(/liam\/upload on the mount is a link/);
     expect(told.get('fred')).toMatch(/belongs to uid \d+, which is dora’s/);
@@ -218,7 +220,6 @@ describe('what a bucket writer planted before the user was there', () => {
     // What Transfer Family or a person left is taken over by its owner.
     expect(await bed.run(['id', '-u', 'otto'])).toBe('234567\n');
     for (const user of ['liam', 'fred']) await bed.aws.deleteSecret(`${PREFIX}${user}`, { force: true });
-    await sync();
     expect(await problems()).toEqual([]);
   });
 });
@@ -307,7 +308,6 @@ describe('AWS', () => {
       const status = await agentStatus(bed);
       expect(status.accounts.active).toBe(users.length);
       expect(status.at - status.accounts.lastSuccessAt).toBeGreaterThan(1_000);
-      // Expiry needs no AWS either.
     } finally {
       await bed.aws.reachable();
     }
@@ -336,9 +336,7 @@ describe('AWS', () => {
       secrets: denied.map((user) => `${PREFIX}${user}`),
     });
     try {
-      expect(await sync()).toMatchObject({ code: 1 });
-      const { problems: told } = (await agentStatus(bed)).accounts;
-      expect(told.map(({ secret }: { secret: string }) => secret).sort()).toEqual(
+      expect((await problems()).map(({ secret }) => secret).sort()).toEqual(
         denied.map((user) => `${PREFIX}${user}`),
       );
       expect([await canLogIn('batch5', old), await canLogIn('batch5', fresh)]).toEqual([true, false]);
