@@ -47,8 +47,13 @@ export const bookKey = (user: string, path: string) => `${user}${path}`;
 
 /** More than a day of a busy host's uploads; 100,000 take some 40 MB of heap, and 22 MB in the checkpoint. */
 export const MOST_OUTSTANDING = 100_000;
-/** The clocks of S3 and of this host may differ by a second, and S3 cuts the fraction of one. */
+/**
+ * The clocks of S3 and of this host may differ by a second, and S3 cuts the fraction of one. An export that waits for
+ * longer than this after the last write needs no slack; without it, a version from just before would pass for its own.
+ */
 const CLOCK_SLACK_MS = 2_000;
+/** A rename is exported at once, so here S3's cut of a second's fraction counts. */
+const RENAME_SLACK_MS = 1_000;
 const LONGEST_STEP_MS = 60_000;
 const LONGEST_OVERDUE_STEP_MS = 3_600_000;
 /** As long as CloudWatch would take a late value. */
@@ -59,10 +64,11 @@ const RETRY_MS = 15_000;
 /** @returns the upload as something to be followed, or undefined where its key is not known */
 export function outstandingOf(upload: Upload, schedule: DeliverySchedule): Outstanding | undefined {
   if (upload.user === null || upload.cut) return undefined;
-  const { id, session, user, path, size, closedAt } = upload;
+  const { id, session, user, path, size, openedAt, closedAt, renamedAt } = upload;
   const uncounted = upload.bytes === null;
   const dueAt = closedAt + schedule.exportDelayMs + firstStep(schedule) / 2;
-  return { id, session, user, path, size, uncounted, closedAt, dueAt, attempts: 0, overdue: false };
+  const times = { openedAt, closedAt, renamedAt, dueAt };
+  return { id, session, user, path, size, uncounted, ...times, attempts: 0, overdue: false };
 }
 
 /** A twelfth of the export's delay: on average a receipt costs less than two requests. */
@@ -80,7 +86,8 @@ export function dueOf(book: DeliveryBook, now: number, limit: number): Outstandi
 
 /**
  * An object counts when it is newer than the upload's end and, where the size is known, of that size: S3 Files also
- * exports a file that stood still half-written.
+ * exports a file that stood still half-written. At the deadline one that is newer than the upload's beginning will do:
+ * a client that leaves its file open after the last write lets the export come before the close.
  */
 export function judge(
   item: Outstanding,
@@ -88,15 +95,16 @@ export function judge(
   now: number,
   schedule: DeliverySchedule,
 ): Verdict {
-  if (sighting.kind === 'found' && isNewer(sighting, item) && hasSize(sighting, item)) {
-    const lagSeconds = Math.round(Math.max(0, sighting.modifiedAt - item.closedAt)) / 1000;
-    return { kind: 'delivered', found: sighting, lagSeconds, late: item.overdue };
-  }
-  const reason = reasonOf(item, sighting);
   const age = now - item.closedAt;
+  const isOverdue = age >= schedule.deadlineMs;
+  const found = sighting.kind === 'found' && hasSize(sighting, item) ? sighting : undefined;
+  if (found !== undefined && (isNewer(found, item, schedule) || (isOverdue && isOfItsTime(found, item)))) {
+    const lagSeconds = Math.round(Math.max(0, found.modifiedAt - item.closedAt)) / 1000;
+    return { kind: 'delivered', found, lagSeconds, late: item.overdue };
+  }
+  const reason = reasonOf(item, sighting, schedule);
   if (age > GIVE_UP_MS) return { kind: 'given-up', reason };
   const attempts = item.attempts + (sighting.kind === 'unknown' ? 0 : 1);
-  const isOverdue = age >= schedule.deadlineMs;
   const step = sighting.kind === 'unknown' ? RETRY_MS : stepOf(attempts, isOverdue, schedule);
   const untilDeadline = item.closedAt + schedule.deadlineMs - now;
   const rest = isOverdue ? step : Math.min(step, Math.max(1, untilDeadline));
@@ -104,8 +112,15 @@ export function judge(
   return isOverdue && !item.overdue ? { kind: 'overdue', next, reason } : { kind: 'waiting', next };
 }
 
-function isNewer(found: Found, item: Outstanding): boolean {
-  return found.modifiedAt >= item.closedAt - CLOCK_SLACK_MS;
+function isNewer(found: Found, item: Outstanding, { exportDelayMs }: DeliverySchedule): boolean {
+  return (
+    found.modifiedAt >= item.closedAt - Math.max(0, CLOCK_SLACK_MS - exportDelayMs) &&
+    (item.renamedAt === null || found.modifiedAt >= item.renamedAt - RENAME_SLACK_MS)
+  );
+}
+
+function isOfItsTime(found: Found, { openedAt, size }: Outstanding): boolean {
+  return openedAt !== null && size !== null && found.modifiedAt >= openedAt;
 }
 
 function hasSize(found: Found, item: Outstanding): boolean {
@@ -118,14 +133,14 @@ function stepOf(attempts: number, isOverdue: boolean, schedule: DeliverySchedule
   return Math.min(LONGEST_OVERDUE_STEP_MS, Math.max(LONGEST_STEP_MS, doubled));
 }
 
-function reasonOf(item: Outstanding, sighting: Sighting): string {
+function reasonOf(item: Outstanding, sighting: Sighting, schedule: DeliverySchedule): string {
   switch (sighting.kind) {
     case 'absent':
       return 'the bucket has no such object';
     case 'unknown':
       return `S3 could not be asked: ${sighting.problem}`;
     case 'found':
-      if (!isNewer(sighting, item)) return 'the bucket has only an older version';
+      if (!isNewer(sighting, item, schedule)) return 'the bucket has only an older version';
       return `the bucket’s version has ${sighting.bytes} bytes, ${item.size} were uploaded`;
   }
 }
@@ -158,8 +173,11 @@ export function forget(
   return { item, why };
 }
 
-/** A file, or a directory with all below it, has another path now: its object comes under the new key. */
-export function move(book: DeliveryBook, user: string, from: string, to: string): Superseded[] {
+/**
+ * A file, or a directory with all below it, has another path now: its object comes under the new key.
+ * @param at when, in ms since 1970: older versions of the new key are other files'
+ */
+export function move(book: DeliveryBook, user: string, from: string, to: string, at: number): Superseded[] {
   const item = book.get(bookKey(user, from));
   const moved = item === undefined ? below(book, bookKey(user, `${from}/`)) : [item];
   if (moved.length === 0) {
@@ -169,7 +187,7 @@ export function move(book: DeliveryBook, user: string, from: string, to: string)
   const superseded: Superseded[] = [];
   for (const each of moved) book.delete(bookKey(user, each.path));
   for (const each of moved) {
-    const replaced = follow(book, { ...each, path: to + each.path.slice(from.length) });
+    const replaced = follow(book, { ...each, path: to + each.path.slice(from.length), renamedAt: at });
     if (replaced !== undefined) superseded.push(replaced);
   }
   return superseded;

@@ -43,6 +43,10 @@ function pushUtf8(bytes: number[], codePoint: number): void {
   else bytes.push(...Buffer.from(String.fromCodePoint(codePoint)));
 }
 
+/** Names that clients write under before they rename: WinSCP, lftp, Cyberduck, rclone, FileZilla, many scripts. */
+const TEMPORARY = /(\.(part|filepart|partial|tmp|temp|uploading|upload)|\/\.in\.[^/]+)$/i;
+const TEMPORARY_END = /\.(part|filepart|partial|tmp|temp|uploading|upload)$/i;
+
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 function utf8OrEscaped(bytes: Buffer): string {
@@ -57,6 +61,34 @@ function utf8OrEscaped(bytes: Buffer): string {
 }
 
 /**
+ * The beginning of a name whose end sshd cut off: without the part of an escape, or of a letter, that it ends with.
+ * @param rendered encoded; stays encoded
+ */
+export function wholeLetters(rendered: string): string {
+  let text = rendered.replace(/(^|[^\\])((?:\\\\)*)\\[0-3]?[0-7]?$/, '$1$2');
+  // A letter outside of ASCII is two to four escapes, of which the first says how many (RFC 3629, section 3).
+  for (let back = 1; back <= 3; back += 1) {
+    const octal = /^\\([0-3][0-7]{2})/.exec(text.slice(-4 * back))?.[1];
+    const byte = octal === undefined ? 0 : Number.parseInt(octal, 8);
+    if (byte < 0xc0) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
+    if (length > back) text = text.slice(0, -4 * back);
+    break;
+  }
+  return text;
+}
+
+/**
+ * The final name that a temporary one stands for, as long as a cut line shows nothing else.
+ * @param from the temporary name, encoded @param beginning of the final name, encoded
+ * @returns it, encoded, or undefined where the two have nothing to do with each other
+ */
+export function finalNameOf(from: string, beginning: string): string | undefined {
+  const final = from.replace(TEMPORARY_END, '');
+  return final !== from && final.startsWith(beginning) ? final : undefined;
+}
+
+/**
  * @param rendered a path as sshd logs it: encoded, absolute in the chroot or relative to where sessions start
  * @param startDirectory absolute in the chroot
  * @returns it decoded, absolute in the chroot, without `.`, `..` and doubled slashes
@@ -67,9 +99,6 @@ export function chrootPathOf(rendered: string, startDirectory: string): string {
     return name;
   return posix.resolve('/', startDirectory, name);
 }
-
-/** Names that clients write under before they rename: WinSCP, lftp, Cyberduck, rclone, FileZilla, many scripts. */
-const TEMPORARY = /(\.(part|filepart|partial|tmp|temp|uploading|upload)|\/\.in\.[^/]+)$/i;
 
 /** @returns whether a file of this name is likely to be renamed as soon as it is whole */
 export function isTemporaryName(path: string): boolean {

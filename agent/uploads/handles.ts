@@ -1,4 +1,4 @@
-import { chrootPathOf, isTemporaryName } from './file-name.ts';
+import { chrootPathOf, isTemporaryName, wholeLetters } from './file-name.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -35,21 +35,13 @@ export function closeHandle(
 ): void {
   const handle = takeHandle(session, event.name, event.written > 0);
   if (event.written === 0 && !(handle?.writes && (handle.fresh || event.forced))) {
-    if (event.read > 0) out.push(download(session, line, event, startDirectory));
+    // A file that is empty is downloaded whole without a byte read.
+    const wasRead = handle !== undefined && !handle.writes && !handle.cut && handle.refused === 'no';
+    if (event.read > 0 || wasRead) out.push(download(session, line, event, startDirectory));
     return;
   }
-  const upload: Upload = {
-    id: line.id,
-    session: session.id,
-    user: session.user,
-    address: session.address,
-    path: handle?.movedTo ?? chrootPathOf(event.name, startDirectory),
-    uploadedAs: handle?.movedTo == null ? null : chrootPathOf(event.name, startDirectory),
-    bytes: event.written,
-    size: handle?.fresh === true ? event.written : null,
-    cut: false,
-    closedAt: line.at,
-  };
+  const sizes = { bytes: event.written, size: handle?.fresh === true ? event.written : null };
+  const upload = uploadOf(session, line.id, line.at, handle, event.name, startDirectory, sizes);
   if (event.forced) out.push({ kind: 'partial', upload, reason: 'interrupted' });
   else if (handle?.fault != null) out.push({ kind: 'partial', upload, reason: handle.fault });
   else finish(session, upload, out);
@@ -82,23 +74,12 @@ export function closeCutHandle(
       id: line.id,
       at: line.at,
       actor: { session: session.id, user: session.user, address: session.address },
-      beginning: chrootPathOf(beginning, startDirectory),
+      beginning: chrootPathOf(wholeLetters(beginning), startDirectory),
     });
     return;
   }
   if (!handle.writes) return;
-  const upload: Upload = {
-    id: line.id,
-    session: session.id,
-    user: session.user,
-    address: session.address,
-    path: handle.movedTo ?? chrootPathOf(handle.name, startDirectory),
-    uploadedAs: handle.movedTo === null ? null : chrootPathOf(handle.name, startDirectory),
-    bytes: null,
-    size: null,
-    cut: false,
-    closedAt: line.at,
-  };
+  const upload = uploadOf(session, line.id, line.at, handle, handle.name, startDirectory, UNKNOWN_SIZES);
   if (event.forced) out.push({ kind: 'partial', upload, reason: 'interrupted' });
   else if (handle.fault !== null) out.push({ kind: 'partial', upload, reason: handle.fault });
   else finish(session, upload, out);
@@ -133,19 +114,38 @@ export function endHandles(
 }
 
 function lost(session: Session, handle: Handle, at: number, startDirectory: string): Outcome {
-  const upload: Upload = {
-    id: `${handle.id}.lost`,
+  const id = `${handle.id}.lost`;
+  const upload = uploadOf(session, id, at, handle, handle.name, startDirectory, UNKNOWN_SIZES);
+  return { kind: 'partial', upload, reason: 'the session vanished' };
+}
+
+const UNKNOWN_SIZES = { bytes: null, size: null };
+
+/** @param name as the log renders it, by which the file was opened */
+function uploadOf(
+  session: Session,
+  id: string,
+  at: number,
+  handle: Handle | undefined,
+  name: string,
+  startDirectory: string,
+  sizes: Pick<Upload, 'bytes' | 'size'>,
+): Upload {
+  const opened = chrootPathOf(name, startDirectory);
+  const movedTo = handle?.movedTo ?? null;
+  return {
+    id,
     session: session.id,
     user: session.user,
     address: session.address,
-    path: handle.movedTo ?? chrootPathOf(handle.name, startDirectory),
-    uploadedAs: null,
-    bytes: null,
-    size: null,
+    path: movedTo ?? opened,
+    uploadedAs: movedTo === null ? null : opened,
+    ...sizes,
     cut: false,
+    openedAt: handle?.openedAt ?? null,
     closedAt: at,
+    renamedAt: null,
   };
-  return { kind: 'partial', upload, reason: 'the session vanished' };
 }
 
 function finish(session: Session, upload: Upload, out: Outcome[]): void {

@@ -1,4 +1,4 @@
-import { chrootPathOf } from './file-name.ts';
+import { chrootPathOf, finalNameOf, wholeLetters } from './file-name.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Activity, Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -23,8 +23,8 @@ export function applyOperation(session: Session, startDirectory: string, out: Ou
   if (operation === null) return;
   session.operation = null;
   if (operation.verb === 'rename') {
-    const { from, to } = chooseTarget(session, operation, startDirectory);
-    rename(session, operation, from, to, startDirectory, out);
+    const { from, to, cut } = chooseTarget(session, operation, startDirectory);
+    rename(session, { ...operation, cut }, from, to, startDirectory, out);
     return;
   }
   const path = chrootPathOf(operation.name, startDirectory);
@@ -78,19 +78,24 @@ function activity(
 interface Target {
   readonly from: string;
   readonly to: string;
+  readonly cut: boolean;
 }
 
 /** Where quotes in the names allow several readings, the one whose old name this session has just written. */
 function chooseTarget(session: Session, operation: Operation, startDirectory: string): Target {
-  const readings = operation.targets.map(({ from, to }) => ({
-    from: chrootPathOf(from, startDirectory),
-    to: chrootPathOf(to, startDirectory),
-  }));
+  const readings = operation.targets.map(({ from, to }): Target => {
+    const whole = operation.cut ? finalNameOf(from, to) : to;
+    return {
+      from: chrootPathOf(from, startDirectory),
+      to: chrootPathOf(whole ?? wholeLetters(to), startDirectory),
+      cut: whole === undefined,
+    };
+  });
   const known = ({ from }: Target) =>
     session.held.some(({ path }) => path === from) ||
     session.handles.some(({ name }) => chrootPathOf(name, startDirectory) === from);
   const reading = readings.length > 1 ? readings.find(known) : undefined;
-  return reading ?? readings.at(-1) ?? { from: '/', to: '/' };
+  return reading ?? readings.at(-1) ?? { from: '/', to: '/', cut: true };
 }
 
 function rename(
@@ -116,9 +121,10 @@ function rename(
     if (upload.path === from) {
       out.push({
         kind: 'whole',
-        upload: { ...upload, path: to, uploadedAs: upload.uploadedAs ?? from, cut },
+        upload: { ...upload, path: to, uploadedAs: upload.uploadedAs ?? from, renamedAt: at, cut },
       });
-    } else if (upload.path.startsWith(below)) session.held.push({ ...upload, path: moved(upload.path) });
+    } else if (upload.path.startsWith(below))
+      session.held.push({ ...upload, path: moved(upload.path), renamedAt: at });
     else session.held.push(upload);
   }
 }

@@ -58,7 +58,11 @@ const upload = v.object({
   size: v.nullable(v.number()),
   /** Sshd cut the line that gave it its name: the path is only a beginning. */
   cut: v.boolean(),
+  /** Null where its opening was not seen. */
+  openedAt: v.nullable(v.number()),
   closedAt: v.number(),
+  /** When a rename gave it its path, after it was closed: what lies there from before is another file. */
+  renamedAt: v.nullable(v.number()),
 });
 export type Upload = Readonly<v.InferOutput<typeof upload>>;
 
@@ -104,7 +108,9 @@ const outstanding = v.object({
   size: v.nullable(v.number()),
   /** Its bytes are to be counted when its object tells them. */
   uncounted: v.boolean(),
+  openedAt: v.nullable(v.number()),
   closedAt: v.number(),
+  renamedAt: v.nullable(v.number()),
   /** When to ask S3 next, in ms since 1970. */
   dueAt: v.number(),
   attempts: v.number(),

@@ -79,7 +79,7 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
       if (outcome.actor.user === null) return;
       if (outcome.cut) supersede(tally, forget(tally.book, outcome.actor.user, outcome.from, 'not followed'));
       else {
-        for (const each of move(tally.book, outcome.actor.user, outcome.from, outcome.to))
+        for (const each of move(tally.book, outcome.actor.user, outcome.from, outcome.to, outcome.at))
           supersede(tally, each);
       }
       return;

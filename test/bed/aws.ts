@@ -4,6 +4,7 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   ListObjectVersionsCommand,
+  type ListObjectVersionsCommandOutput,
   PutBucketVersioningCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -27,6 +28,8 @@ export interface ObjectVersion {
   readonly versionId: string;
   readonly deleted: boolean;
   readonly bytes: number;
+  /** MD5 of an object that was put in one piece; empty for a delete marker. */
+  readonly etag: string;
   readonly latest: boolean;
 }
 
@@ -158,20 +161,31 @@ export function createAws(directory: string, outside: Outside): Aws {
       }
     },
     versions: async (bucket, prefix = '') => {
-      const { Versions = [], DeleteMarkers = [] } = await s3.send(
-        new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix }),
-      );
-      const all = [
-        ...Versions.map((each) => ({ ...each, deleted: false })),
-        ...DeleteMarkers.map((each) => ({ ...each, deleted: true, Size: 0 })),
-      ].sort((a, b) => (b.LastModified?.getTime() ?? 0) - (a.LastModified?.getTime() ?? 0));
-      return all.map(({ Key = '', VersionId = '', IsLatest = false, Size = 0, deleted }) => ({
-        key: Key,
-        versionId: VersionId,
-        latest: IsLatest,
-        bytes: Size,
-        deleted,
-      }));
+      const all: (ObjectVersion & { readonly at: number })[] = [];
+      for (let marker: { KeyMarker?: string; VersionIdMarker?: string } | undefined = {}; marker; ) {
+        const page: ListObjectVersionsCommandOutput = await s3.send(
+          new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, ...marker }),
+        );
+        const { Versions = [], DeleteMarkers = [], IsTruncated, NextKeyMarker, NextVersionIdMarker } = page;
+        const markers = DeleteMarkers.map((each) => ({ ...each, Size: 0, ETag: '' }));
+        for (const each of [...Versions, ...markers]) {
+          const { Key = '', VersionId = '', IsLatest = false, LastModified, Size = 0, ETag = '' } = each;
+          all.push({
+            key: Key,
+            versionId: VersionId,
+            deleted: ETag === '',
+            bytes: Size,
+            etag: ETag.replaceAll('"', ''),
+            latest: IsLatest,
+            at: LastModified?.getTime() ?? 0,
+          });
+        }
+        const next = { ...(NextKeyMarker && { KeyMarker: NextKeyMarker }) };
+        marker = IsTruncated
+          ? { ...next, ...(NextVersionIdMarker && { VersionIdMarker: NextVersionIdMarker }) }
+          : undefined;
+      }
+      return all.sort((a, b) => b.at - a.at);
     },
     fault: async (fault) => await outside.call('fault', fault),
     clearFaults: async () => await outside.call('clearFaults'),

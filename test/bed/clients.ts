@@ -37,6 +37,12 @@ export interface Clients {
     args: readonly string[],
     options?: { timeoutMs?: number; remoteCommand?: string },
   ): Promise<CommandResult>;
+  /** The command line of OpenSSH's sftp that reads a batch from standard input. @param more of its options */
+  sftpArgv(login: Login, more?: readonly string[]): Argv;
+  /** Options of OpenSSH's ssh for a login, for other clients that start it. */
+  sshOptions(login: Login): readonly string[];
+  /** The path of the bed's network namespace, in which the host listens on 127.0.0.1. */
+  readonly netns: string;
   /** A session of ssh2, whose connection can be cut. @throws Error when the login is refused */
   connect(login: Login): Promise<Ssh2Session>;
 }
@@ -58,11 +64,14 @@ export function createClients(directory: string, netns: string): Clients {
     ...['-i', key.path, '-o', `Port=${port}`],
     ...(localAddress === undefined ? [] : ['-o', `BindAddress=${localAddress}`]),
   ];
-  const sftpArgv = (login: Login) =>
-    inNetwork(['sftp', '-b', '-', ...options(login), `${login.user}@127.0.0.1`]);
+  const sftpArgv = (login: Login, more: readonly string[] = []) =>
+    inNetwork(['sftp', '-b', '-', ...more, ...options(login), `${login.user}@127.0.0.1`]);
   const script = (commands: readonly string[]) => commands.map((line) => `${line}\n`).join('');
 
   return {
+    netns,
+    sftpArgv,
+    sshOptions: options,
     key: async (name, type = 'ed25519') => {
       const path = join(directory, 'keys', name);
       await mkdir(join(directory, 'keys'), { recursive: true, mode: 0o700 });

@@ -1,5 +1,5 @@
-import { motoPython } from './moto.ts';
 import { requirePrerequisites } from './prerequisites.ts';
+import { motoPython, pythonWithParamiko } from './python.ts';
 import { stubRepository } from './repository.ts';
 import { rootFileSystem } from './root.ts';
 
@@ -7,4 +7,5 @@ import { rootFileSystem } from './root.ts';
 requirePrerequisites();
 await stubRepository();
 await motoPython();
+await pythonWithParamiko();
 await rootFileSystem();

@@ -31,6 +31,7 @@ const PREREQUISITES: readonly Prerequisite[] = [
   },
   { what: 'sftp', probe: ['ssh', '-V'], apt: ['openssh-client'], dnf: ['openssh-clients'] },
   { what: 'strace', probe: ['strace', '--version'], apt: ['strace'], dnf: ['strace'] },
+  { what: 'lftp', probe: ['lftp', '--version'], apt: ['lftp'], dnf: ['lftp'] },
   { what: 'ip', probe: ['ip', '-V'], apt: ['iproute2'], dnf: ['iproute'] },
   { what: 'nsenter', probe: ['nsenter', '--version'], apt: ['util-linux'], dnf: ['util-linux'] },
   {

@@ -49,14 +49,14 @@ export async function connectSsh2(directory: string, { user, keyPath, ...to }: T
   sock.write(`${JSON.stringify(to)}\n`);
   const client = new Client();
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()));
+  // A broken connection shows in the calls that it breaks, and in `closed`; it may tell more than one error.
+  client.on('error', () => {});
   await new Promise<void>((resolve, reject) => {
     client.once('ready', resolve);
     client.once('error', reject);
     client.once('close', () => reject(new Error(`connection closed before ${user} was logged in`)));
     client.connect({ sock, username: user, privateKey, readyTimeout: 15_000, hostVerifier: () => true });
   });
-  // From here on a broken connection shows in the calls that it breaks, and in `closed`.
-  client.on('error', () => {});
   const gone = closed.then(() => Promise.reject(new Error('connection closed')));
   gone.catch(() => {});
   /** ssh2 never answers calls that were under way when the connection broke. */

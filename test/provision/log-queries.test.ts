@@ -16,6 +16,8 @@ describe('the log tables', () => {
     bytes: 1234,
     size: 1234,
     cut: false,
+    openedAt: null,
+    renamedAt: null,
     closedAt: 0,
   };
   const written = ({ level, message, fields }: LogLine) => {

@@ -25,7 +25,9 @@ const upload = (changes: Partial<Upload> = {}): Upload => ({
   bytes: 10,
   size: 10,
   cut: false,
+  openedAt: T0 - 500,
   closedAt: T0,
+  renamedAt: null,
   ...changes,
 });
 const item = (changes: Partial<Upload> = {}): Outstanding => {
@@ -51,11 +53,36 @@ describe('judge', () => {
       late: false,
     });
   });
-  it('allows for S3 cutting the fraction of a second', () => {
-    expect(judge(item({ closedAt: T0 + 900 }), found({ modifiedAt: T0 }), now, SCHEDULE)).toMatchObject({
+  it('allows for S3 cutting the fraction of a second, where the export may come as fast as that', () => {
+    const schedule = { ...SCHEDULE, exportDelayMs: 0 };
+    expect(judge(item({ closedAt: T0 + 900 }), found({ modifiedAt: T0 }), now, schedule)).toMatchObject({
       kind: 'delivered',
       lagSeconds: 0,
     });
+  });
+  it('does not take the version of just before, of the same size, for that of an upload over it', () => {
+    expect(judge(item({ closedAt: T0 + 900 }), found({ modifiedAt: T0 }), now, SCHEDULE).kind).toBe(
+      'waiting',
+    );
+    expect(judge(item({ size: null }), found({ modifiedAt: T0 - 1 }), now, SCHEDULE).kind).toBe('waiting');
+  });
+  it('does not take what lay at the new name before the rename', () => {
+    const renamed = item({ renamedAt: T0 + 30_000 });
+    expect(judge(renamed, found({ modifiedAt: T0 + 20_000 }), now, SCHEDULE).kind).toBe('waiting');
+    expect(judge(renamed, found({ modifiedAt: T0 + 29_500 }), now, SCHEDULE).kind).toBe('delivered');
+  });
+  it('takes a version from before the close at the deadline, when it was opened before that, and is whole', () => {
+    const late = T0 + 15 * MINUTE;
+    const idle = item({ openedAt: T0 - 90_000 });
+    const early = found({ modifiedAt: T0 - 20_000 });
+    expect(judge(idle, early, now, SCHEDULE).kind).toBe('waiting');
+    expect(judge(idle, early, late, SCHEDULE)).toMatchObject({
+      kind: 'delivered',
+      lagSeconds: 0,
+      late: false,
+    });
+    expect(judge(item({ openedAt: T0 - 10_000 }), early, late, SCHEDULE).kind).toBe('overdue');
+    expect(judge({ ...idle, size: null }, early, late, SCHEDULE).kind).toBe('overdue');
   });
   it.each<[string, Sighting]>([
     ['nothing there', { kind: 'absent' }],
@@ -132,19 +159,23 @@ describe('the uploads on their way', () => {
     follow(book, item({ id: '2', path: '/upload/d/e/y' }));
     follow(book, item({ id: '3', path: '/upload/dd/z' }));
     follow(book, item({ id: '4', user: 'bob', path: '/upload/d/x' }));
-    expect(move(book, 'alice', '/upload/d', '/upload/n')).toEqual([]);
+    expect(move(book, 'alice', '/upload/d', '/upload/n', T0 + 5)).toEqual([]);
     expect([...book.keys()].sort()).toEqual([
       'alice/upload/dd/z',
       'alice/upload/n/e/y',
       'alice/upload/n/x',
       'bob/upload/d/x',
     ]);
-    expect(book.get('alice/upload/n/x')).toMatchObject({ id: '1', path: '/upload/n/x' });
+    expect(book.get('alice/upload/n/x')).toMatchObject({
+      id: '1',
+      path: '/upload/n/x',
+      renamedAt: T0 + 5,
+    });
   });
   it('supersedes what a rename replaces', () => {
     const book: DeliveryBook = new Map();
     follow(book, item({ id: 'old', path: '/upload/a' }));
-    expect(move(book, 'alice', '/upload/unknown', '/upload/a')).toMatchObject([{ item: { id: 'old' } }]);
+    expect(move(book, 'alice', '/upload/unknown', '/upload/a', T0)).toMatchObject([{ item: { id: 'old' } }]);
     expect(book.size).toBe(0);
   });
   it('forgets what was deleted', () => {

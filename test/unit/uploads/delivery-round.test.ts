@@ -19,7 +19,16 @@ function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number) 
   for (let n = 0; n < uploads; n += 1) {
     const path = `/upload/${n}`;
     const common = { session: 's', user: 'alice', uncounted: false, attempts: 0, overdue: false };
-    follow(tally.book, { id: `${n}`, path, size: 1, closedAt: T0, dueAt: T0, ...common });
+    follow(tally.book, {
+      id: `${n}`,
+      path,
+      size: 1,
+      openedAt: T0,
+      closedAt: T0,
+      renamedAt: null,
+      dueAt: T0,
+      ...common,
+    });
   }
   const asked: Outstanding[] = [];
   let clock = 0;

@@ -164,6 +164,23 @@ describe('what became of each file', () => {
   });
 });
 
+describe('downloads', () => {
+  const bytesOut = (messages: readonly string[]) =>
+    foldAll(messages).outcomes.flatMap((each) =>
+      each.kind === 'activity' && each.type === 'CLOSE' ? [each.fields['bytes-out']] : [],
+    );
+  const opening = 'open "/upload/a" flags READ mode 0666';
+  it('are told with their bytes, an empty file with none', () => {
+    expect(bytesOut([OPENED, opening, 'close "/upload/a" bytes read 9 written 0'])).toEqual([9]);
+    expect(bytesOut([OPENED, opening, close('/upload/a', 0)])).toEqual([0]);
+  });
+  it('are not made of a file that was opened to write, nor of one whose opening was not seen', () => {
+    const writing = 'open "/upload/a" flags READ,WRITE mode 0644';
+    expect(bytesOut([OPENED, writing, close('/upload/a', 0)])).toEqual([]);
+    expect(bytesOut([OPENED, close('/upload/a', 0)])).toEqual([]);
+  });
+});
+
 describe('a failing status after a line', () => {
   const VERBOSE = 'received client version 3';
   const upload = [openNew('/upload/a.part'), close('/upload/a.part', 3), RENAME, 'sent status No such file'];
@@ -197,6 +214,25 @@ describe('names that sshd cut off its lines', () => {
     const { outcomes } = foldAll([OPENED, openNew(name).slice(0, 500), close(name, 1).slice(0, 500), CLOSED]);
     expect(uploadsOf(outcomes)).toEqual([]);
     expect(outcomes.filter(({ kind }) => kind === 'unknown')).toHaveLength(1);
+  });
+  it('knows the final name of a temporary file, where what is left of it shows no other', () => {
+    const name = `/upload/${letters.repeat(24)}.csv`;
+    const rename = `posix-rename old "${name}.part" new "${name}"`.slice(0, 500);
+    const other = `posix-rename old "${name}.part" new "/upload/${letters.repeat(3)}${'\\345\\255\\230'.repeat(30)}`;
+    const upload = [OPENED, openNew(`${name}.part`), close(`${name}.part`, 3)];
+    expect(uploadsOf(foldAll([...upload, rename, CLOSED]).outcomes)).toEqual([
+      `whole /upload/${'字'.repeat(24)}.csv 3`,
+    ]);
+    const { outcomes } = foldAll([...upload, other.slice(0, 500), CLOSED]);
+    expect(outcomes.find(({ kind }) => kind === 'whole')).toMatchObject({ upload: { cut: true } });
+  });
+  it('shows only whole letters of a name that was cut', () => {
+    const name = `/upload/${letters.repeat(45)}`;
+    const beginnings = [498, 499, 500].map((length) => {
+      const { outcomes } = foldAll([OPENED, openNew(name).slice(0, length), close(name, 1).slice(0, length)]);
+      return outcomes.flatMap((each) => (each.kind === 'unknown' ? [each.beginning] : []));
+    });
+    expect(beginnings.flat().map((path) => path.replaceAll('字', ''))).toEqual(Array(3).fill('/upload/'));
   });
   it('counts a temporary file whose final name is cut', () => {
     const rename = `posix-rename old "/upload/a.part" new "/upload/${letters.repeat(45)}"`.slice(0, 500);

@@ -1,0 +1,139 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Login } from '../bed/clients.ts';
+import { type Argv, ended, killGroup, spawnBound, until } from '../bed/command.ts';
+import { contentOf } from './random.ts';
+import type { Client, Progress, ServerSide, Step } from './step.ts';
+
+/** How a command-line client is told what to do; it runs a list of commands and stops at the first that fails. */
+export interface Dialect {
+  /** @param slow so slow that the upload is under way for seconds */
+  argv(login: Login, slow: boolean): Argv;
+  /** Commands before all others. */
+  readonly preamble: (login: Login, slow: boolean) => readonly string[];
+  /** The commands for one step. @param local the file that it sends, or where what it gets is put */
+  commands(step: Step, local: string): readonly string[];
+  /** A command that writes a line to standard output. */
+  readonly say: (text: string) => string;
+  /** Whether it sends the rest only when it resumes; lftp may send all of it again. */
+  readonly sendsOnlyTheRest: boolean;
+  readonly timeoutMs: number;
+}
+
+/** A client that is a command with a list of commands: what it said last tells how far it came. */
+export function batchClient(dialect: Dialect): Client {
+  return async (login, steps, progress, server) => {
+    const directory = await mkdtemp(join(tmpdir(), 'outbox-'));
+    try {
+      const last = steps.at(-1);
+      const breaks = last?.kind === 'interrupt' || last?.kind === 'vanish';
+      const usual = breaks ? steps.slice(0, -1) : steps;
+      if (usual.length > 0) await runBatch(dialect, login, usual, directory, progress, server);
+      if (breaks && last !== undefined) {
+        await breakOff(dialect, login, last, directory, server, () => progress.began(steps.length - 1)).then(
+          (sent) => progress.done(steps.length - 1, sent),
+        );
+      }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  };
+}
+
+async function runBatch(
+  dialect: Dialect,
+  login: Login,
+  steps: readonly Step[],
+  directory: string,
+  progress: Progress,
+  server: ServerSide,
+): Promise<void> {
+  const lines: string[] = [...dialect.preamble(login, false)];
+  const sent = new Map<number, number>();
+  for (const [index, planned] of steps.entries()) {
+    let step = planned;
+    if (step.kind === 'resume') {
+      const at = (await server.sizeOf(login.user, step.path)) ?? 0;
+      if (dialect.sendsOnlyTheRest) sent.set(index, step.content.size - at);
+      if (at === 0 || at >= step.content.size) {
+        step = { ...step, kind: 'put' };
+        sent.set(index, step.content.size);
+      }
+    }
+    const local = join(directory, String(index));
+    if ('content' in step) await writeFile(local, contentOf(step.content));
+    lines.push(dialect.say(`began ${index}`), ...dialect.commands(step, local), dialect.say(`done ${index}`));
+  }
+  const told = (line: string) => {
+    const [, word, index] = /^(began|done) (\d+)$/.exec(line) ?? [];
+    if (word === 'began') progress.began(Number(index));
+    if (word === 'done') progress.done(Number(index), sent.get(Number(index)));
+  };
+  const { child, failure } = start(dialect, login, lines, false, told);
+  const deadline = setTimeout(() => killGroup(child), dialect.timeoutMs);
+  await ended(child);
+  clearTimeout(deadline);
+  if (child.exitCode !== 0) throw new Error(`exit ${child.exitCode ?? child.signalCode}: ${failure()}`);
+}
+
+/** A session of its own, slowed down, that ends in the middle. @returns how much arrived, by the server's disk */
+async function breakOff(
+  dialect: Dialect,
+  login: Login,
+  step: Step,
+  directory: string,
+  server: ServerSide,
+  began: () => void,
+): Promise<number | undefined> {
+  if (!('content' in step)) return undefined;
+  const local = join(directory, 'broken');
+  await writeFile(local, contentOf(step.content));
+  began();
+  const commands = dialect.commands({ kind: 'put', path: step.path, content: step.content }, local);
+  const { child, failure } = start(
+    dialect,
+    login,
+    [...dialect.preamble(login, true), ...commands],
+    true,
+    () => {},
+  );
+  const arriving = async () => {
+    if (child.exitCode !== null) throw new Error(`ended before it was interrupted: ${failure()}`);
+    return ((await server.sizeOf(login.user, step.path)) ?? 0) > 0;
+  };
+  try {
+    await until('the upload to be under way', arriving, { timeoutMs: 15_000, everyMs: 20 });
+    if (step.kind === 'vanish') await server.killSessions(login.user);
+  } finally {
+    killGroup(child);
+    await ended(child);
+  }
+  await server.sessionsGone(login.user);
+  const size = (await server.sizeOf(login.user, step.path)) ?? 0;
+  if (size >= step.content.size) throw new Error('it was whole before it could be interrupted');
+  return size;
+}
+
+function start(
+  dialect: Dialect,
+  login: Login,
+  lines: readonly string[],
+  slow: boolean,
+  told: (line: string) => void,
+) {
+  const child = spawnBound(dialect.argv(login, slow), { stdio: ['pipe', 'pipe', 'pipe'] });
+  let rest = '';
+  let errors = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    const parts = (rest + chunk.toString()).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) told(part);
+  });
+  child.stderr?.on('data', (chunk: Buffer) => {
+    errors = (errors + chunk.toString()).slice(-500);
+  });
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(lines.map((line) => `${line}\n`).join(''));
+  return { child, failure: () => errors.trim() };
+}

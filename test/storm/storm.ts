@@ -1,0 +1,190 @@
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Bed } from '../bed/boot.ts';
+import type { Login } from '../bed/clients.ts';
+import { until } from '../bed/command.ts';
+import {
+  AGENT,
+  accountReady,
+  agentLog,
+  agentStatus,
+  bootWithProduct,
+  PREFIX,
+  QUICK_CONFIG,
+  startAgent,
+  waitHealthy,
+} from '../bed/product.ts';
+import { pythonWithParamiko } from '../bed/python.ts';
+import { gatherEvidence } from './evidence.ts';
+import { lftpClient } from './lftp-client.ts';
+import { opensshClient } from './openssh-client.ts';
+import { paramikoClient } from './paramiko-client.ts';
+import { filesOf, makeVisits, serverSideOf } from './partner.ts';
+import { planVisits, uploadsIn } from './plan.ts';
+import { createRandom } from './random.ts';
+import { ssh2Client } from './ssh2-client.ts';
+import type { Client, ClientKind } from './step.ts';
+import { emptyTruth, type Truth } from './truth.ts';
+import { disagreements } from './verdict.ts';
+import { prepareDisks, prepareSmallDirectory, startWeather } from './weather.ts';
+
+export interface StormOptions {
+  readonly rpm: string;
+  readonly seed: number;
+  readonly uploads: number;
+  readonly users: number;
+  /** Partners at work at once. */
+  readonly parallel: number;
+  /** Longest rest between two faults. */
+  readonly restMs: number;
+  readonly note: (text: string) => void;
+}
+
+export interface StormResult {
+  readonly disagreements: readonly string[];
+  readonly truth: Truth;
+  readonly planned: number;
+  readonly diary: readonly string[];
+  readonly summary: Readonly<Record<string, number>>;
+}
+
+/** Where the agent's log of a storm that failed is left. */
+export const STORM_LOG = join(tmpdir(), 's3files-sftp-storm.log');
+
+const CONFIG = QUICK_CONFIG.replace('export_delay_seconds = 1', 'export_delay_seconds = 2');
+
+/** Partners upload with every client and in every way while everything goes wrong; then the truth is compared. */
+export async function runStorm(options: StormOptions): Promise<StormResult> {
+  const { note } = options;
+  const python = await pythonWithParamiko();
+  const bed = await bootWithProduct(options.rpm, CONFIG);
+  try {
+    const random = createRandom(options.seed);
+    const truth = emptyTruth();
+    const logins = await enterPartners(bed, options.users);
+    const names = logins.map(({ user }) => user);
+    const clients = clientsOf(bed, python);
+    const server = serverSideOf(bed);
+    const each = Math.ceil(options.uploads / options.users);
+    const plans = logins.map((login) => ({ login, visits: planVisits(random.fork(login.user), each) }));
+    const planned = plans.reduce(
+      (sum, { visits }) => sum + uploadsIn(visits.flatMap(({ steps }) => steps)),
+      0,
+    );
+    note(`${planned} uploads by ${options.users} partners begin`);
+    const weather = startWeather(bed, random.fork('weather'), names, options.restMs);
+    let stormy = true;
+    const failed = weather.ended.catch((error: unknown) => {
+      if (stormy) throw error;
+    });
+    const waiting = plans.values();
+    const work = async () => {
+      for (const { login, visits } of waiting) await makeVisits(login, visits, clients, truth, server);
+    };
+    const progress = setInterval(
+      () =>
+        note(
+          `${truth.uploads.length} uploads, ${truth.doubts.length} in doubt, ${weather.diary.length} faults`,
+        ),
+      10_000,
+    );
+    try {
+      const all = Promise.all(Array.from({ length: options.parallel }, work));
+      await Promise.race([all, failed.then(() => all)]);
+      stormy = false;
+      weather.calm();
+      await weather.ended;
+      note('the storm is over; what is on its way arrives');
+      await settled(bed);
+    } finally {
+      clearInterval(progress);
+      weather.calm();
+    }
+    await bed.run(['systemctl', 'stop', AGENT]);
+    const files = new Map<string, Buffer>();
+    for (const user of names) {
+      for (const path of await filesOf(bed, user))
+        files.set(user + path, await readFile(join(bed.s3files.directory, user + path)));
+    }
+    const evidence = await gatherEvidence(bed, files);
+    const found = disagreements(truth, evidence);
+    if (found.length > 0) await keepLog(bed);
+    return {
+      disagreements: found,
+      truth,
+      planned,
+      diary: weather.diary,
+      summary: {
+        whole: truth.uploads.filter(({ kind }) => kind === 'whole').length,
+        partial: truth.uploads.filter(({ kind }) => kind === 'partial').length,
+        doubts: truth.doubts.length,
+        receipts: evidence.lines.filter((line) => String(line['event-id']).endsWith('.receipt')).length,
+        faults: weather.diary.length,
+        'metric batches taken twice': evidence.repeated.UploadCount.samples,
+      },
+    };
+  } catch (error) {
+    await keepLog(bed);
+    throw error;
+  } finally {
+    await bed.shutdown();
+  }
+}
+
+/** Leaves the agent's log and the sessions' behind. */
+async function keepLog(bed: Bed): Promise<void> {
+  await writeFile(STORM_LOG, await agentLog(bed, 200_000));
+  const sessions = await bed.journal({ namespace: 's3files-sftp' });
+  const lines = sessions.map(
+    (entry) => `${entry.__REALTIME_TIMESTAMP} ${entry._PID} ${entry._UID} ${entry.MESSAGE}`,
+  );
+  await writeFile(`${STORM_LOG}.sessions`, lines.join('\n'));
+}
+
+async function enterPartners(bed: Bed, count: number): Promise<Login[]> {
+  const logins: Login[] = [];
+  for (let number = 1; number <= count; number += 1) {
+    const user = `partner${number}`;
+    logins.push({ user, key: await bed.clients.key(user) });
+  }
+  await prepareDisks(bed);
+  const users = Object.fromEntries(logins.map(({ user, key }) => [user, { publicKeys: [key.publicKey] }]));
+  await bed.aws.putSecret(`${PREFIX}all`, { users });
+  await startAgent(bed);
+  await waitHealthy(bed, 60);
+  for (const { user } of logins) {
+    await accountReady(bed, user);
+    await prepareSmallDirectory(bed, user);
+  }
+  return logins;
+}
+
+function clientsOf({ clients }: Bed, python: string): Record<ClientKind, Client> {
+  return {
+    openssh: opensshClient(clients.sftpArgv),
+    ssh2: ssh2Client(clients),
+    lftp: lftpClient(clients.netns, clients.sshOptions),
+    paramiko: paramikoClient(python, clients.netns),
+  };
+}
+
+/** Waits until all that is whole is in the bucket and has its receipt. */
+async function settled(bed: Bed): Promise<void> {
+  await bed.s3files.exported({ timeoutMs: 60_000 }).catch(async (cause: unknown) => {
+    const failures = await bed.s3files.exportFailures();
+    throw new Error(`not everything is exported; the last failures: ${failures.slice(-5).join('; ')}`, {
+      cause,
+    });
+  });
+  const arrived = async () => {
+    const { uploads } = await agentStatus(bed);
+    return uploads.outstanding === 0 && uploads.sessions === 0;
+  };
+  await until('every upload to have its receipt', arrived, { timeoutMs: 180_000, everyMs: 500 });
+}
+
+/** A seed for a run that names none: short, so that a person can type it again. */
+export const someSeed = (): number =>
+  createHash('sha256').update(String(Date.now())).digest().readUInt16BE(0);
