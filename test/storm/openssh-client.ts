@@ -19,7 +19,7 @@ export function opensshClient(argvOf: (login: Login, options: readonly string[])
 /** sftp(1) reads words as a shell does, and takes `*` in local names for a pattern. */
 const quote = (path: string) => `"${path.replaceAll(/["\\]/g, '\\$&')}"`;
 /** In remote names of commands that take a pattern. */
-const literal = (path: string) => quote(path.replaceAll(/[*?[\]]/g, '\\$&'));
+const literal = (path: string) => quote(path).replaceAll(/[*?[\]]/g, '\\$&');
 
 function commands(step: Step, local: string): readonly string[] {
   switch (step.kind) {
