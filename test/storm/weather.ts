@@ -1,6 +1,6 @@
 import type { Bed } from '../bed/boot.ts';
 import { sleep, until } from '../bed/command.ts';
-import { AGENT, SSHD, waitHealthy } from '../bed/product.ts';
+import { AGENT, agentStatus, SSHD, waitHealthy } from '../bed/product.ts';
 import { FILE_SYSTEM } from '../bed/s3-files.ts';
 import { SMALL_DIRECTORY } from './plan.ts';
 import type { Random } from './random.ts';
@@ -70,8 +70,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await sleep(random.between(1_000, 6_000));
     await aws.reachable();
   },
-  'mount hangs': async ({ faults }) => await faults.stopProxy(),
-  'mount dies': async ({ faults }) => await faults.killProxy(),
+  'mount hangs': async (bed) => await loseMount(bed, bed.faults.stopProxy),
+  'mount dies': async (bed) => await loseMount(bed, bed.faults.killProxy),
   'sshd restarted': async ({ run }) => {
     await run(['systemctl', 'restart', SSHD]);
   },
@@ -87,6 +87,14 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await faults.freeDisk(STATE_DIRECTORY);
   },
 };
+
+/** The status may say healthy for a moment still: over is what was recovered from. */
+async function loseMount(bed: Bed, strike: () => Promise<void>): Promise<void> {
+  const { recoveries } = (await agentStatus(bed)).mount;
+  await strike();
+  const over = async () => (await agentStatus(bed)).mount.recoveries > recoveries;
+  await until('the mount to be recovered', over, { timeoutMs: 90_000, everyMs: 300 });
+}
 
 /** Disks that can be filled: the agent's state, and one directory of each partner's. Before the agent is started. */
 export async function prepareDisks(bed: Bed): Promise<void> {
