@@ -4,8 +4,8 @@ import { text } from 'node:stream/consumers';
 import type { WriteProbeReport } from './mount/probe-outcome.ts';
 import { OperationError } from './operation-error.ts';
 
-/** The commands that the agent starts of itself, to face the mount in a process that can be killed. */
-export type ChildCommand = 'mount-directories' | 'mount-probe' | 'witness';
+/** The commands that the agent starts of itself: to face the mount in a process that can be killed, or to log in. */
+export type ChildCommand = 'log-probe' | 'mount-directories' | 'mount-probe' | 'witness';
 
 /**
  * Runs one of them: the mount point is its argument, requests come on standard input, answers go to standard output.
@@ -14,6 +14,10 @@ export type ChildCommand = 'mount-directories' | 'mount-probe' | 'witness';
  */
 export async function runChild(command: ChildCommand, args: readonly string[]): Promise<number> {
   switch (command) {
+    case 'log-probe': {
+      const { runLogProbe } = await import('./host/log-probe-login.ts');
+      return await runLogProbe();
+    }
     case 'witness': {
       const { runWitness } = await import('./uploads/witness.ts');
       return await runWitness(args);

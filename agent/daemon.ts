@@ -6,10 +6,14 @@ import { serveControl } from './commands/control-server.ts';
 import { CONFIG_PATH, type Config, ConfigError, EXIT_CONFIG } from './config.ts';
 import { readConfig, watchConfig } from './config-watch.ts';
 import { gauges } from './gauges.ts';
+import { probeLogin } from './host/log-probe.ts';
+import { createLogWatch } from './host/log-watch.ts';
 import { createPartnerSshd } from './host/partner-sshd.ts';
+import { HOST_PATHS } from './host/paths.ts';
 import { endSessions } from './host/sessions.ts';
 import { createLog, type Log } from './log.ts';
-import { type Loop, startLoop } from './loop.ts';
+import type { Loop } from './loop.ts';
+import { createLoopSet } from './loop-set.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createCloudWatchSink } from './metrics/publish.ts';
 import { createMountWatch, type MountExpectation, REAL_MOUNT } from './mount/watch.ts';
@@ -32,6 +36,9 @@ const CHECKPOINT_PATH = '/var/lib/s3files-sftp/checkpoint.json';
 const SYNC_DEADLINE_MS = 10 * 60_000;
 const TICK_DEADLINE_MS = 20_000;
 const PUBLISH_DEADLINE_MS = 60_000;
+/** Two logins, each with its patience, and what is arranged between them. */
+const LOG_PROBE_DEADLINE_MS = 90_000;
+const LOG_WATCH_MS = 2_000;
 /** Whoever asks for the status sees it at most this old. */
 const STATUS_MS = 1_000;
 /** A third of WatchdogSec in the unit file, so that one lost ping is no restart. */
@@ -99,7 +106,9 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
 
   let syncLoop: Loop | undefined;
   let mountLoop: Loop | undefined;
-  const sshd = createPartnerSshd(config, edges);
+  const sshd = createPartnerSshd(config, edges, HOST_PATHS, () =>
+    uploads.noteGap('sessions could not log for a moment: their log socket was replaced'),
+  );
   const mount = createMountWatch(
     config,
     {
@@ -130,6 +139,16 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     },
   );
 
+  const logWatch = createLogWatch(
+    {
+      sshdPid: () => (mount.serving() && sshd.active() ? sshd.mainPid() : undefined),
+      login: () => probeLogin(config(), HOST_PATHS.runtime, [...selfArgv, 'log-probe'], edges),
+      heardMs: () => uploads.probeHeardMs(),
+      arrange: sshd.arrangeLogs,
+    },
+    { ...edges, sleep },
+  );
+
   const uploads = createUploadFeed(
     config,
     { state: stored.uploads, witnessArgv: [...selfArgv, 'witness'] },
@@ -141,20 +160,15 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
         for (const { level, fields, message } of lines) log[level](fields, message);
       },
       failed: mount.writeFailed,
+      log: { ...logWatch, state: () => logWatch.report().state },
     },
     edges,
   );
 
-  const loops: Loop[] = [];
-  const start = (options: Parameters<typeof startLoop>[0]): Loop => {
-    const loop = startLoop(options, edges);
-    loops.push(loop);
-    return loop;
-  };
-  const alive = () => [
-    ...loops.map((loop) => ({ name: loop.name, alive: loop.isAlive() })),
-    { name: 'uploads', alive: edges.monotonicMs() - uploads.lastProgressMs() < TICK_DEADLINE_MS },
-  ];
+  const loops = createLoopSet(edges, {
+    uploads: () => edges.monotonicMs() - uploads.lastProgressMs() < TICK_DEADLINE_MS,
+  });
+  const { start, alive } = loops;
 
   const status = (): AgentStatus => {
     const now = edges.now();
@@ -162,6 +176,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
       mount: mount.report(),
       accounts: accounts.report(),
       uploads: uploads.report(),
+      sessionLog: logWatch.report(),
       loops: alive(),
     };
     const reasons = reasonsAgainst(
@@ -240,6 +255,13 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     },
   });
   start({
+    name: 'session log',
+    periodMs: () => LOG_WATCH_MS,
+    maxBackoffMs: LOG_WATCH_MS,
+    deadlineMs: LOG_PROBE_DEADLINE_MS,
+    tick: logWatch.tick,
+  });
+  start({
     name: 'watchdog',
     periodMs: () => WATCHDOG_MS,
     maxBackoffMs: WATCHDOG_MS,
@@ -254,7 +276,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   function onConfig(): void {
     log.level = config().log_level;
     sshd.configChanged();
-    for (const loop of loops) loop.wake();
+    loops.wake();
   }
 
   const feed = uploads.run(signal);
@@ -267,9 +289,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   }
   log.info('stopping: what is under way is saved');
   await notifier.stopping();
-  const settled = Promise.all([feed, configWatch.close(), ...loops.map((loop) => loop.ended)]).then(
-    () => true,
-  );
+  const settled = Promise.all([feed, configWatch.close(), loops.ended()]).then(() => true);
   if (!(await Promise.race([settled, sleep(SETTLE_MS, false, { ref: false })]))) {
     log.warn('something is still under way, as on a mount that hangs; it is abandoned');
   }

@@ -16,6 +16,7 @@ async function run(argv: readonly string[]): Promise<number> {
       // A child that hangs on the mount would keep the process for as long; its work is saved.
       return process.exit(await runDaemon());
     }
+    case 'log-probe':
     case 'mount-directories':
     case 'mount-probe':
     case 'witness': {

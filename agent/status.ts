@@ -1,4 +1,5 @@
 import type { AccountReport } from './accounts/sync.ts';
+import type { LogReport } from './host/log-watch.ts';
 import type { MountReport } from './mount/watch.ts';
 import type { UploadReport } from './uploads/feed.ts';
 
@@ -27,6 +28,8 @@ export interface AgentStatus {
   readonly mount: MountReport;
   readonly accounts: AccountReport;
   readonly uploads: UploadReport;
+  /** Whether what sessions log is heard: where it is not, uploads are counted by the witness alone. */
+  readonly sessionLog: LogReport;
   readonly metrics: {
     readonly lastPublishedAt: number | null;
     readonly pendingBatches: number;

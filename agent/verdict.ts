@@ -1,7 +1,7 @@
 import type { AgentStatus } from './status.ts';
 
 /** The parts of the status that decide whether partners are served as they should be. */
-export type Evidence = Pick<AgentStatus, 'mount' | 'accounts' | 'uploads' | 'loops'> & {
+export type Evidence = Pick<AgentStatus, 'mount' | 'accounts' | 'uploads' | 'sessionLog' | 'loops'> & {
   /** Whether the partner sshd runs. */
   readonly sshdActive: boolean;
 };
@@ -18,7 +18,7 @@ const LEAST_SYNC_AGE_MS = 60_000;
  * @returns the reasons; none means healthy
  */
 export function reasonsAgainst(evidence: Evidence, now: number, pollMs: number): string[] {
-  const { mount, accounts, uploads, loops } = evidence;
+  const { mount, accounts, uploads, sessionLog, loops } = evidence;
   const reasons: string[] = [];
   if (mount.health === 'maintenance') reasons.push('maintenance is on: partners are refused');
   else if (!mount.serving) reasons.push(`the mount is ${mount.health}: ${mount.detail}`);
@@ -27,6 +27,12 @@ export function reasonsAgainst(evidence: Evidence, now: number, pollMs: number):
   if (accounts.lastSuccessAt === null) reasons.push('the accounts have not been synced yet');
   else if (now - accounts.lastSuccessAt > Math.max(SYNCS_MISSED * pollMs, LEAST_SYNC_AGE_MS)) {
     reasons.push(`the accounts were last synced ${Math.round((now - accounts.lastSuccessAt) / 1000)} s ago`);
+  }
+  if (sessionLog.state === 'silent') {
+    const by = uploads.witness.state === 'watching' ? 'by the witness alone, approximately' : 'by nobody';
+    reasons.push(
+      `MetricsDegraded: sessions’ lines do not come out of their chroots; uploads are counted ${by}`,
+    );
   }
   if (!uploads.following) reasons.push('the log of uploads is not being read');
   return reasons;

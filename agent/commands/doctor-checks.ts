@@ -60,6 +60,7 @@ export const CHECKS: readonly Check[] = [
       'restart the agent, which renders it anew',
     ),
   },
+  { name: 'sessions’ log', run: sessionLog },
   { name: 'agent’s own verdict', run: verdict },
 ];
 
@@ -110,6 +111,21 @@ async function staleCredentials(): Promise<Finding> {
     detail:
       '/root/.aws/credentials has a [default] profile, which the mount helper prefers to the instance’s role',
     hint: 'remove it, or give the profile another name',
+  };
+}
+
+/** What the agent found out by a login of its own; a host where it could not try yet is not at fault. */
+async function sessionLog(): Promise<Finding> {
+  const text = await readFileIfExists(STATUS_PATH);
+  const { sessionLog: log }: Partial<AgentStatus> = text === undefined ? {} : JSON.parse(text);
+  if (log === undefined || log.state === 'unproven')
+    return { ok: true, detail: `not proven yet${log?.problem == null ? '' : `: ${log.problem}`}` };
+  if (log.state === 'heard') return { ok: true, detail: 'a login’s lines come out of its chroot' };
+  return {
+    ok: false,
+    detail:
+      'MetricsDegraded: a login’s lines do not come out of its chroot; uploads are counted approximately',
+    hint: 'ls -l /run/s3files-sftp/dev/log /run/systemd/journal.s3files-sftp/; ausearch -m avc -c sshd; systemctl status systemd-journald@s3files-sftp.socket',
   };
 }
 

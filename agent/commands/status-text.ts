@@ -74,10 +74,17 @@ function accountsOf({ accounts }: AgentStatus, now: number): string[] {
   return lines;
 }
 
-function uploadsOf({ uploads }: AgentStatus): string[] {
+function uploadsOf({ uploads, sessionLog }: AgentStatus): string[] {
   const { completed, partial, outstanding, undelivered, following } = uploads;
   const counts = `${completed} whole, ${partial} partial; ${outstanding} on their way, ${undelivered} undelivered`;
-  return following ? [counts] : [counts, 'the log is NOT being read'];
+  const lines = following ? [counts] : [counts, 'the log is NOT being read: what happened since is unknown'];
+  if (sessionLog.state === 'silent')
+    lines.push('sessions’ lines are NOT heard: the witness counts, approximately');
+  if (uploads.approximate > 0) lines.push(`${uploads.approximate} of the whole ones are approximate`);
+  if (uploads.gaps > 0) lines.push(`${uploads.gaps} gaps in the log: what happened in them is unknown`);
+  const { unknownArrivals } = uploads.witness;
+  if (unknownArrivals > 0) lines.push(`${unknownArrivals} files arrived that the log does not know`);
+  return lines;
 }
 
 function metricsOf({ metrics }: AgentStatus, now: number): string[] {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { endingOf, execOk } from '../os/exec-ok.ts';
-import { readFileIfExists, writeFileDurable, writeFileIfChanged } from '../os/files.ts';
-import { showUnit } from '../os/systemd.ts';
+import { ensureDirectory, readFileIfExists, writeFileDurable, writeFileIfChanged } from '../os/files.ts';
+import { showUnit, startUnit } from '../os/systemd.ts';
 import { transientArgv } from '../os/transient.ts';
-import { LOG_SOCKET, SSHD_UNIT } from './paths.ts';
+import { LOG_SOCKET, LOG_SOCKET_UNIT, PROBE_CHROOT, SSHD_UNIT } from './paths.ts';
 
 /** The names that sshd-launcher accepts, too. */
 const USER = /^[A-Za-z_][A-Za-z0-9_-]{0,30}$/;
@@ -20,6 +20,8 @@ export interface ChrootLogs {
   bindMissing(mountPath: string): Promise<void>;
   /** Links the socket anew where journald replaced it. @returns whether it had to @throws OperationError */
   refresh(): Promise<boolean>;
+  /** Starts the socket of the journal namespace, where somebody stopped it. @throws OperationError */
+  arrange(): Promise<void>;
 }
 
 export function createChrootLogs(runtime: string, { exec, log }: Pick<Edges, 'exec' | 'log'>): ChrootLogs {
@@ -29,8 +31,8 @@ export function createChrootLogs(runtime: string, { exec, log }: Pick<Edges, 'ex
   const table = join(runtime, 'new-chroots.fstab');
 
   /** All in one process, in the sshd's own namespace, where the mount follows no links. */
-  const bind = async (pid: string, users: readonly string[], mountPath: string) => {
-    const line = (user: string) => `${directory} ${mountPath}/${user}/dev none bind,nofail 0 0\n`;
+  const bind = async (pid: string, places: readonly string[]) => {
+    const line = (place: string) => `${directory} ${place} none bind,nofail 0 0\n`;
     const argv: Argv = [
       'nsenter',
       ...[`--target=${pid}`, '--mount', '--'],
@@ -38,20 +40,27 @@ export function createChrootLogs(runtime: string, { exec, log }: Pick<Edges, 'ex
     ];
     const timeoutMs = (DEADLINE_SECONDS + 3) * 1000;
     // A file: standard input is a socket here, which can't be opened by its name.
-    await writeFileDurable(table, users.map(line).join(''), { mode: 0o644 });
+    await writeFileDurable(table, places.map(line).join(''), { mode: 0o644 });
     const result = await exec(transientArgv(argv, DEADLINE_SECONDS), { timeoutMs });
     if (result.outcome === 'exited' && result.code === 0) return;
     // Such a partner's uploads would not be counted; everybody else's are.
-    log.warn({ users: users.slice(0, 20), ending: endingOf(result) }, 'not every chroot has its log socket');
+    log.warn(
+      { places: places.slice(0, 20), ending: endingOf(result) },
+      'not every chroot has its log socket',
+    );
   };
 
   const bindMissing = async (mountPath: string) => {
     const { ActiveState, MainPID } = await showUnit(exec, SSHD_UNIT, ['ActiveState', 'MainPID']);
     if (ActiveState !== 'active' || !/^[1-9]\d*$/.test(MainPID)) return;
     const listed = ((await readFileIfExists(list)) ?? '').split('\n').filter((name) => USER.test(name));
-    const bound = await boundUsers(MainPID, mountPath);
-    const missing = listed.filter((user) => !bound.has(user));
-    if (missing.length > 0) await bind(MainPID, missing, mountPath);
+    const bound = await mountPoints(MainPID);
+    const probe = join(runtime, PROBE_CHROOT, 'dev');
+    // An sshd that an earlier release started has no chroot for the probe.
+    await ensureDirectory(probe);
+    const wanted = [probe, ...listed.map((user) => `${mountPath}/${user}/dev`)];
+    const missing = wanted.filter((place) => !bound.has(place));
+    if (missing.length > 0) await bind(MainPID, missing);
   };
 
   return {
@@ -71,16 +80,14 @@ export function createChrootLogs(runtime: string, { exec, log }: Pick<Edges, 'ex
       });
       return true;
     },
+    arrange: async () => await startUnit(exec, LOG_SOCKET_UNIT, (DEADLINE_SECONDS + 3) * 1000),
   };
 }
 
-/** Whose dev/ is bound in the namespace of a process, by its mountinfo; valid names need no unescaping. */
-async function boundUsers(pid: string, mountPath: string): Promise<Set<string>> {
+/** Where anything is mounted in the namespace of a process, by its mountinfo; the paths looked for need no unescaping. */
+async function mountPoints(pid: string): Promise<Set<string>> {
   const text = await readFile(`/proc/${pid}/mountinfo`, 'utf8').catch(() => '');
-  const paths = text.split('\n').map((line) => line.split(' ')[4] ?? '');
-  const prefix = `${mountPath}/`;
-  const binds = paths.filter((path) => path.startsWith(prefix) && path.endsWith('/dev'));
-  return new Set(binds.map((path) => path.slice(prefix.length, -'/dev'.length)));
+  return new Set(text.split('\n').map((line) => line.split(' ')[4] ?? ''));
 }
 
 async function inodeOf(path: string): Promise<number | undefined> {

@@ -30,8 +30,12 @@ export interface PartnerSshd {
   configChanged(): void;
   /** Renders what changed, mends the log socket, and looks whether the sshd runs. @throws OperationError */
   refresh(): Promise<void>;
+  /** Puts everything in place that sessions' lines need to get out of their chroots. @throws OperationError */
+  arrangeLogs(): Promise<void>;
   /** Whether the sshd ran at the last refresh. */
   active(): boolean;
+  /** Its process, or '0': another one may have other binaries, and another namespace. */
+  mainPid(): string;
 }
 
 type SshdEdges = Pick<Edges, 'exec' | 'log' | 'monotonicMs'>;
@@ -40,6 +44,8 @@ export function createPartnerSshd(
   config: () => Config,
   edges: SshdEdges,
   paths: HostPaths = HOST_PATHS,
+  /** Told when sessions could not log for a moment. */
+  logReplaced?: () => void,
 ): PartnerSshd {
   const { exec, log, monotonicMs } = edges;
   const files = createSshdFiles(paths, edges);
@@ -124,11 +130,21 @@ export function createPartnerSshd(
           const hint = cause instanceof OperationError ? cause.hint : undefined;
           log.error({ err: cause, hint }, `the partner sshd’s configuration: ${messageOf(cause)}`);
         }
-        if (await chroots.refresh()) log.warn('journald made a new log socket; every chroot has it now');
+        if (await chroots.refresh()) {
+          log.warn('journald made a new log socket; every chroot has it now');
+          logReplaced?.();
+        }
         if (active && !(await isAlive(mainPid))) active = false;
         if (!active || monotonicMs() >= askDueMs) await ask();
       }),
+    arrangeLogs: () =>
+      inTurn(async () => {
+        await chroots.arrange();
+        await chroots.refresh();
+        await chroots.bindMissing(config().mount.path);
+      }),
     active: () => active,
+    mainPid: () => mainPid,
   };
 }
 

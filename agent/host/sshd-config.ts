@@ -1,5 +1,7 @@
 import type { Config } from '../config.ts';
+import { PROBE_USER } from '../os/account-marks.ts';
 import type { SshdSupport } from './algorithms.ts';
+import { PROBE_CHROOT, PROBE_KEY } from './paths.ts';
 
 /** Marks internal-sftp's own lines in the journal: syslog(3)'s code is 21. sshd's lines carry AUTHPRIV, 10. */
 export const SFTP_FACILITY = 'LOCAL5';
@@ -12,6 +14,8 @@ export interface SshdConfigInput {
   readonly group: string;
   /** `/etc/s3files-sftp/keys`: one file for each user. */
   readonly keyDirectory: string;
+  /** `/run/s3files-sftp`: what the probe account's sessions see and are let in by. */
+  readonly runtime: string;
 }
 
 /** Renders the partner sshd's whole configuration (sshd_config(5)). The first value of a directive wins. */
@@ -27,7 +31,7 @@ export function renderSshdConfig(input: SshdConfigInput): string {
     'PidFile none',
     '',
     '# Who: only accounts of the marker group, only by the keys that the agent wrote.',
-    `AllowGroups ${input.group}`,
+    `AllowGroups ${input.group} ${PROBE_USER}`,
     'PermitRootLogin no',
     'UsePAM no',
     'AuthenticationMethods publickey',
@@ -78,6 +82,12 @@ export function renderSshdConfig(input: SshdConfigInput): string {
     'SyslogFacility AUTHPRIV',
     'LogLevel INFO',
     'VersionAddendum none',
+    '',
+    '# The agent’s own login, with a key that exists for that second only: do sessions’ lines arrive?',
+    `Match User ${PROBE_USER}`,
+    `  ChrootDirectory ${input.runtime}/${PROBE_CHROOT}`,
+    `  AuthorizedKeysFile ${input.runtime}/${PROBE_KEY}`,
+    `  ForceCommand internal-sftp -R -l VERBOSE -f ${SFTP_FACILITY}`,
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -80,7 +80,7 @@ export function createSshdFiles(paths: HostPaths, { exec, log }: Pick<Edges, 'ex
       if (await writeFileIfChanged(join(dropIns, 'mount.conf'), dropIn, { mode: 0o644 })) {
         await daemonReload(exec);
       }
-      const identity = { hostKeys, group: MARKER_GROUP, keyDirectory: KEY_DIRECTORY };
+      const identity = { hostKeys, group: MARKER_GROUP, keyDirectory: KEY_DIRECTORY, runtime: paths.runtime };
       return await writeConfig(renderSshdConfig({ config, support, ...identity }));
     },
     exist: async () => (await readFileIfExists(configPath)) !== undefined,

@@ -64,11 +64,17 @@ const RETRY_MS = 15_000;
 /** @returns the upload as something to be followed, or undefined where its key is not known */
 export function outstandingOf(upload: Upload, schedule: DeliverySchedule): Outstanding | undefined {
   if (upload.user === null || upload.cut) return undefined;
-  const { id, session, user, path, size, openedAt, closedAt, renamedAt } = upload;
+  const { user, size, openedAt, closedAt, renamedAt } = upload;
+  // Pieces of lines would keep the whole lines in memory for as long as the upload is on its way.
+  const [id, session, path] = [copyOf(upload.id), copyOf(upload.session), copyOf(upload.path)];
   const uncounted = upload.bytes === null;
   const dueAt = closedAt + schedule.exportDelayMs + firstStep(schedule) / 2;
   const times = { openedAt, closedAt, renamedAt, dueAt };
   return { id, session, user, path, size, uncounted, ...times, attempts: 0, overdue: false };
+}
+
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** A twelfth of the export's delay: on average a receipt costs less than two requests. */

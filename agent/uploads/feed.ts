@@ -13,9 +13,11 @@ import { gapLine } from './log-lines.ts';
 import type { Outcome } from './outcome.ts';
 import { linesNotWritten } from './own-log.ts';
 import { partnersOfHost } from './partners.ts';
+import { probeLineOf } from './probe-lines.ts';
 import { createFold, foldLine, settleSessions } from './sessions.ts';
 import { loadUploadState, type UploadState } from './state.ts';
 import { createTally, type Effects, overdueCount, tallyOutcome } from './tally.ts';
+import { createUnknownArrivals, type LogProof } from './unknown-arrivals.ts';
 import { createVanishing } from './vanishing.ts';
 import { type WitnessStatus, type WitnessWatch, watchWitness } from './witness-watch.ts';
 
@@ -29,6 +31,8 @@ export interface UploadHooks {
   startDirectory?(user: string): string | undefined;
   /** A partner was told `Failure`: theirs, or the mount's. */
   failed?(): void;
+  /** Whether the log is heard at all; without it, it is believed to be. */
+  readonly log?: LogProof;
 }
 
 export interface UploadOptions {
@@ -55,6 +59,8 @@ export interface UploadReport {
   /** Files with names too long for sshd’s log, uploaded or downloaded. */
   readonly unknown: number;
   readonly gaps: number;
+  /** Of the completed ones, those that only the witness saw. */
+  readonly approximate: number;
   readonly sessions: number;
   /** Time of the last line that is counted in, ms since 1970. */
   readonly readUpTo: number | null;
@@ -69,6 +75,10 @@ export interface UploadFeed {
   report(): UploadReport;
   /** When the loop last went round, by the clock that never steps: the proof of life for the watchdog. */
   lastProgressMs(): number;
+  /** Lines may have been lost between the sessions and the journal. */
+  noteGap(reason: string): void;
+  /** When a line of the agent's own probe login was last read, by the clock that never steps. */
+  probeHeardMs(): number;
 }
 
 type FeedEdges = Pick<Edges, 'exec' | 'follow' | 'now' | 'monotonicMs' | 'log' | 'signal'>;
@@ -79,6 +89,8 @@ const TURN_MS = 250;
 const QUIET_MS = 1_000;
 const SETTLE_EVERY_MS = 500;
 const WITNESS_OFF: WitnessStatus = { state: 'off', unknownArrivals: 0, problem: null };
+
+const BELIEVED: LogProof = { state: () => 'heard', suspect: () => {}, concludedMs: () => Infinity };
 
 /** LINE → EVENT → UPLOAD → RECEIPT: reads the log, counts uploads, follows each to its object. */
 export function createUploadFeed(
@@ -103,6 +115,8 @@ export function createUploadFeed(
   let clock = state.position?.at ?? 0;
   let lastSettled = 0;
   let lastProgress = edges.monotonicMs();
+  let probeHeard = Number.NEGATIVE_INFINITY;
+  const settleUnknown = createUnknownArrivals(hooks.log ?? BELIEVED, edges);
   let accountsProblem: string | null = null;
 
   const outcomes: Outcome[] = [];
@@ -119,7 +133,11 @@ export function createUploadFeed(
     if (reading.kind === 'gap') return tellGap(`${edges.now()}`, reading.reason);
     const { line } = reading;
     const lost = lossOf(line);
-    if (lost !== undefined) tellGap(line.id, `journald lost ${lost} lines`);
+    const probe = probeLineOf(line, partners.probeUid());
+    if (probe === 'session') probeHeard = edges.monotonicMs();
+    if (probe !== undefined) {
+      // The agent's own: no partner did anything.
+    } else if (lost !== undefined) tellGap(line.id, `journald lost ${lost} lines`);
     else foldLine(fold, line, partners, outcomes);
     if (line.message === 'sent status Failure') hooks.failed?.();
     committer.reached({ cursor: line.cursor, at: line.at });
@@ -138,9 +156,8 @@ export function createUploadFeed(
     lastSettled = now;
     settleSessions(fold, clock, partners, outcomes);
     vanishing.end(fold, clock, edges.now(), partners, outcomes);
+    if (witness !== undefined) settleUnknown(witness, (path) => isOpen(fold, partners, path), outcomes);
     takeOutcomes();
-    for (const each of witness?.takeUnknown((path) => isOpen(fold, partners, path)) ?? [])
-      edges.log.warn({ ...each, 'activity-type': 'UNKNOWN' }, 'a file arrived that the log does not know');
   };
 
   const turn = async (signal: AbortSignal) => {
@@ -194,6 +211,8 @@ export function createUploadFeed(
 
   return {
     run,
+    noteGap: (reason) => tellGap(`${edges.now()}`, reason),
+    probeHeardMs: () => probeHeard,
     lastProgressMs: () => Math.max(lastProgress, committer.lastAttemptMs()),
     report: () => ({
       following: reader !== undefined && reader.problem() === null && accountsProblem === null,

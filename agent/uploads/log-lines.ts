@@ -34,6 +34,7 @@ export function wholeLine(upload: Upload): LogLine {
     'closed-at': isoOf(upload.closedAt),
   };
   if (upload.size === null && upload.bytes !== null) fields.resumed = true;
+  if (upload.approximate === true) fields.approximate = true;
   if (!upload.cut) return { level: 'info', message: 'upload complete', fields };
   // The same words, so that one query finds every upload.
   return { level: 'warn', message: 'upload complete', fields: { ...fields, note: CUT_NAME } };

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { GECOS } from '../os/account-marks.ts';
+import { GECOS, PROBE_USER } from '../os/account-marks.ts';
 import { readFileIfExists } from '../os/files.ts';
 import { parsePasswd } from '../os/passwd.ts';
 import type { Partners } from './session-of.ts';
@@ -7,6 +7,8 @@ import type { Partners } from './session-of.ts';
 export interface PartnerDirectory extends Partners {
   /** Reads the accounts again if they have changed. @throws OperationError when they can't be read */
   refresh(): Promise<void>;
+  /** The uid of the agent's own probe account, or undefined where the host has none. */
+  probeUid(): number | undefined;
 }
 
 /**
@@ -20,19 +22,21 @@ export function partnersOfHost(
 ): PartnerDirectory {
   let names = new Map<number, string>();
   let uids = new Map<string, number>();
+  let probe: number | undefined;
   let seen = '';
   return {
     nameOf: (uid) => names.get(uid),
     uidOf: (name) => uids.get(name),
     startDirectory,
+    probeUid: () => probe,
     refresh: async () => {
       // The account tools replace the file, so its inode changes even within one tick of its clock.
       const { ino, mtimeMs, size } = await stat(passwd);
       const version = `${ino} ${mtimeMs} ${size}`;
       if (version === seen) return;
-      const entries = parsePasswd((await readFileIfExists(passwd)) ?? '').filter(
-        ({ gecos }) => gecos === GECOS,
-      );
+      const all = parsePasswd((await readFileIfExists(passwd)) ?? '');
+      probe = all.find(({ name }) => name === PROBE_USER)?.uid;
+      const entries = all.filter(({ gecos }) => gecos === GECOS);
       names = new Map(entries.map(({ uid, name }) => [uid, name]));
       uids = new Map(entries.map(({ uid, name }) => [name, uid]));
       seen = version;

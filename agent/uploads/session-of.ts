@@ -67,6 +67,7 @@ export function newSession(line: JournalLine, user: string | null, address: stri
     pid: line.pid,
     uid: line.uid,
     boot: line.boot,
+    startTicks: null,
     user,
     address,
     verbose: false,

@@ -63,6 +63,8 @@ const upload = v.object({
   closedAt: v.number(),
   /** When a rename gave it its path, after it was closed: what lies there from before is another file. */
   renamedAt: v.nullable(v.number()),
+  /** Seen by the witness alone, while the log is silent. */
+  approximate: v.optional(v.boolean()),
 });
 export type Upload = Readonly<v.InferOutput<typeof upload>>;
 
@@ -85,6 +87,8 @@ const session = v.object({
   /** By the kernel's word; lines of the same pid with another uid are not this session's. */
   uid: v.number(),
   boot: v.string(),
+  /** When its process began, in clock ticks since boot, once it was looked at: a pid is given out again. */
+  startTicks: v.optional(v.nullable(v.number()), null),
   user: v.nullable(v.string()),
   address: v.nullable(v.string()),
   /** Every request that can be refused has a line, so a refusal is always about the line before it. */
@@ -131,6 +135,8 @@ const totals = v.object({
   unknown: v.number(),
   /** Gaps in the log that could not be closed. */
   gaps: v.number(),
+  /** Of the completed ones, those that only the witness saw. */
+  approximate: v.optional(v.number(), 0),
 });
 /** Since the first start; shown by `status`. */
 export type Totals = v.InferOutput<typeof totals>;
@@ -158,6 +164,7 @@ export const NO_TOTALS: Readonly<Totals> = {
   superseded: 0,
   unknown: 0,
   gaps: 0,
+  approximate: 0,
 };
 
 /** @param now what happened before it does not count */

@@ -57,6 +57,7 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
       const { upload } = outcome;
       tally.totals.completed += 1;
       tally.totals.bytes += upload.bytes ?? 0;
+      if (upload.approximate === true) tally.totals.approximate += 1;
       counts.push({ name: 'UploadCount', value: 1, at: upload.closedAt });
       if (upload.bytes !== null)
         counts.push({ name: 'UploadBytes', value: upload.bytes, at: upload.closedAt });

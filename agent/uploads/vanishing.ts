@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { codeOf } from '../operation-error.ts';
 import type { Outcome } from './outcome.ts';
 import type { Fold, Partners } from './session-of.ts';
 import { endSession } from './sessions.ts';
+import type { Session } from './state.ts';
 
 /** A session's last lines may still be on their way when its process is gone already. In ms. */
 const LINES_ON_THEIR_WAY_MS = 2_000;
+/** A pid is given to another process only after all others were; looking once in a while costs less than each time. */
+const LOOK_MS = 5_000;
 
 export interface Vanishing {
   /**
@@ -15,14 +19,34 @@ export interface Vanishing {
   end(fold: Fold, clock: number, now: number, partners: Partners, out: Outcome[]): void;
 }
 
-/** @param isAlive whether a process of this pid exists; tests answer for it */
-export function createVanishing(isAlive: (pid: number) => boolean = processExists): Vanishing {
+/** What is asked about processes; tests answer for them. */
+export interface ProcessTable {
+  exists(pid: number): boolean;
+  /** When it began, in clock ticks since boot: with the pid, it names one process. Undefined when it can't be read. */
+  startTicks(pid: number): number | undefined;
+}
+
+export function createVanishing(processes: ProcessTable = PROC): Vanishing {
   const goneSince = new Map<number, number>();
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  const isAlive = (session: Session, look: boolean): boolean => {
+    if (!processes.exists(session.pid)) return false;
+    if (!look && session.startTicks !== null) return true;
+    const ticks = processes.startTicks(session.pid);
+    session.startTicks ??= ticks ?? null;
+    return ticks === undefined || ticks === session.startTicks;
+  };
+
   return {
     end: (fold, clock, now, partners, out) => {
       for (const pid of goneSince.keys()) if (!fold.sessions.has(pid)) goneSince.delete(pid);
+      // The wall clock may have been set back.
+      const look = now - lookedAt >= LOOK_MS || now < lookedAt;
+      if (look) lookedAt = now;
       for (const session of [...fold.sessions.values()]) {
-        if (isAlive(session.pid)) {
+        // Whoever was seen to be gone is not alive because its pid is somebody else's between two looks.
+        if (isAlive(session, look || goneSince.has(session.pid))) {
           goneSince.delete(session.pid);
           continue;
         }
@@ -34,12 +58,23 @@ export function createVanishing(isAlive: (pid: number) => boolean = processExist
   };
 }
 
-function processExists(pid: number): boolean {
-  try {
-    // Signal 0 asks only (kill(2)); it costs less than reading /proc, and works in a sandbox.
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return codeOf(cause) !== 'ESRCH';
-  }
-}
+const PROC: ProcessTable = {
+  exists: (pid) => {
+    try {
+      // Signal 0 asks only (kill(2)); it costs less than reading /proc, and works in a sandbox.
+      process.kill(pid, 0);
+      return true;
+    } catch (cause) {
+      return codeOf(cause) !== 'ESRCH';
+    }
+  },
+  startTicks: (pid) => {
+    try {
+      // proc_pid_stat(5): the name stands in brackets and may hold anything; field 22 is the 20th after it.
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    } catch {
+      return undefined;
+    }
+  },
+};

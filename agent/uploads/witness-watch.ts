@@ -1,7 +1,7 @@
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import type { Follower } from '../os/follow.ts';
-import { EXIT_TOO_LARGE, HEARTBEAT_MS, type WitnessReport } from './witness.ts';
+import { EXIT_REMOUNTED, EXIT_TOO_LARGE, HEARTBEAT_MS, type WitnessReport } from './witness.ts';
 
 export interface WitnessStatus {
   readonly state: 'off' | 'starting' | 'watching' | 'too large' | 'failed';
@@ -68,6 +68,12 @@ export function watchWitness(
     void started.ended.then((ending) => {
       if (stopped || child !== started) return;
       child = undefined;
+      if (ending === `exit ${EXIT_REMOUNTED}`) {
+        // Not a fault: it began before the mount was there, or the mount is another one now.
+        state = 'starting';
+        restartAt = edges.monotonicMs();
+        return;
+      }
       const tooLarge = ending === `exit ${EXIT_TOO_LARGE}`;
       state = tooLarge ? 'too large' : 'failed';
       problem = tooLarge ? 'the partners’ directories hold too many files to watch' : `it ended: ${ending}`;

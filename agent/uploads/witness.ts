@@ -1,4 +1,5 @@
-import { relative } from 'node:path';
+import { lstatSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { setInterval as every } from 'node:timers';
 import { watch } from 'chokidar';
 
@@ -9,9 +10,13 @@ export type WitnessReport =
   | { readonly kind: 'failed'; readonly problem: string };
 
 export const HEARTBEAT_MS = 2_000;
+/** A file that did not change for so long has arrived. */
+export const STABLE_MS = 2_000;
 /** chokidar keeps an entry for every file; a tree too large for this is not watched at all, and that is told. */
 const MOST_BYTES = 320 * 1024 * 1024;
 export const EXIT_TOO_LARGE = 3;
+/** Another file system is mounted there by now, or none: what was watched is gone. */
+export const EXIT_REMOUNTED = 4;
 /** `<user>/<directory>/<one level>/<file>`: each level costs watches, and the log sees what is below. */
 const DEPTH = 3;
 
@@ -24,6 +29,7 @@ export async function runWitness(args: readonly string[]): Promise<number> {
   const [directory] = args;
   if (directory === undefined) return 64;
   let ready = false;
+  const watched = identityOf(directory);
   const watcher = watch(directory, {
     depth: DEPTH,
     // A partner's link to /usr/share would be thousands of watches, and atomic drops names such as `*~`.
@@ -32,10 +38,10 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     ignoreInitial: true,
     alwaysStat: true,
     ignorePermissionErrors: true,
-    awaitWriteFinish: { stabilityThreshold: 2_000, pollInterval: 500 },
+    awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: 500 },
   });
   const arrival = (path: string, stats?: { size: number; isFile(): boolean }) => {
-    if (stats?.isFile() === false) return;
+    if (stats?.isFile() === false || !isReal(directory, path)) return;
     say({ kind: 'arrival', path: relative(directory, path), size: stats?.size ?? 0, at: Date.now() });
   };
   watcher.on('add', arrival).on('change', arrival);
@@ -47,6 +53,8 @@ export async function runWitness(args: readonly string[]): Promise<number> {
   });
   return await new Promise((resolve) => {
     const timer = every(() => {
+      // Hangs where the mount does, and then the heartbeat is missed.
+      if (identityOf(directory) !== watched) return end(EXIT_REMOUNTED);
       const residentBytes = process.memoryUsage.rss();
       say({ kind: 'alive', ready, residentBytes });
       if (residentBytes > MOST_BYTES) end(EXIT_TOO_LARGE);
@@ -61,6 +69,35 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     process.stdin.resume();
     process.stdin.once('end', () => end(0));
   });
+}
+
+/** Which file system a directory is the root of, or why that can't be known. */
+function identityOf(directory: string): string {
+  try {
+    const { dev, ino } = statSync(directory);
+    return `${dev}:${ino}`;
+  } catch (cause) {
+    return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+/**
+ * Whether a path leads to its file through directories only. chokidar follows no link that it knows of, but whoever can
+ * write the bucket can put one in a directory's place while it looks, and the host's own names are nobody's arrivals.
+ */
+export function isReal(directory: string, path: string): boolean {
+  let at = directory;
+  try {
+    for (const name of relative(directory, path).split('/')) {
+      if (name === '..' || name === '') return false;
+      at = join(at, name);
+      if (lstatSync(at).isSymbolicLink()) return false;
+    }
+    return true;
+  } catch {
+    // Gone already: where it was can't be told any more.
+    return false;
+  }
 }
 
 function say(report: WitnessReport): void {

@@ -128,12 +128,15 @@ describe('the partner sshd', () => {
 describe('the chroots’ log socket', () => {
   it('is bound for a running sshd, in its namespace, for valid names only', async () => {
     await sshd.start();
+    const before = ran('nsenter');
     await sshd.setChroots(['acme', '../etc', 'a b', 'beta', 'x\ny']);
     expect(await readFile(join(directory, 'run/chroots'), 'utf8')).toBe('acme\nbeta\n');
-    expect(ran(`nsenter --target=${process.pid} --mount`)).toBe(1);
+    expect(ran(`nsenter --target=${process.pid} --mount`)).toBe(before + 1);
     const dev = join(directory, 'run/dev');
     expect(await readFile(join(directory, 'run/new-chroots.fstab'), 'utf8')).toBe(
-      `${dev} /home/sftp/acme/dev none bind,nofail 0 0\n${dev} /home/sftp/beta/dev none bind,nofail 0 0\n`,
+      [join(directory, 'run/probe'), '/home/sftp/acme', '/home/sftp/beta']
+        .map((chroot) => `${dev} ${chroot}/dev none bind,nofail 0 0\n`)
+        .join(''),
     );
   });
 
@@ -148,8 +151,9 @@ describe('told to stop while a start hangs on the mount', () => {
   it('stops at once, and the start does not outlast it', async () => {
     const { promise: bound, resolve: release } = Promise.withResolvers<void>();
     let binding = false;
+    let hangs = false;
     const hanging: Exec = async (argv, options) => {
-      if (argv.join(' ').includes('nsenter')) {
+      if (hangs && argv.join(' ').includes('nsenter')) {
         binding = true;
         await bound;
       }
@@ -161,6 +165,7 @@ describe('told to stop while a start hangs on the mount', () => {
       paths(),
     );
     await slow.start();
+    hangs = true;
     const chroots = slow.setChroots(['alice']);
     await expect.poll(() => binding).toBe(true);
     const restart = slow.start();

@@ -14,6 +14,7 @@ const render = (toml = '', support = { algorithms: POLICY, directives: [] as rea
     hostKeys: ['/etc/s3files-sftp/host-keys/ssh_host_ed25519_key'],
     group: 's3files-sftp',
     keyDirectory: '/etc/s3files-sftp/keys',
+    runtime: '/run/s3files-sftp',
   });
 /** The value that sshd takes: the first. */
 const value = (text: string, keyword: string) =>
@@ -25,13 +26,26 @@ const value = (text: string, keyword: string) =>
 describe('renderSshdConfig', () => {
   it('lets in only keys of the marker group, and only to SFTP in the chroot', () => {
     const text = render();
-    expect(value(text, 'AllowGroups')).toBe('s3files-sftp');
+    expect(value(text, 'AllowGroups')).toBe('s3files-sftp s3files-sftp-probe');
     expect(value(text, 'AuthenticationMethods')).toBe('publickey');
     expect(value(text, 'PasswordAuthentication')).toBe('no');
     expect(value(text, 'ChrootDirectory')).toBe('/home/sftp/%u');
     expect(value(text, 'ForceCommand')).toBe('internal-sftp -l VERBOSE -f LOCAL5 -d /upload');
     expect(value(text, 'DisableForwarding')).toBe('yes');
-    expect(text).not.toMatch(/^(Match|Include) /m);
+    expect(text).not.toMatch(/^Include /m);
+  });
+
+  it('gives the probe account a chroot and a key of its own, and changes nothing for anybody else', () => {
+    const [, ...matches] = render().split(/^Match /m);
+    expect(matches).toEqual([
+      [
+        'User s3files-sftp-probe',
+        '  ChrootDirectory /run/s3files-sftp/probe',
+        '  AuthorizedKeysFile /run/s3files-sftp/probe-key',
+        '  ForceCommand internal-sftp -R -l VERBOSE -f LOCAL5',
+        '',
+      ].join('\n'),
+    ]);
   });
 
   it('listens where the configuration says, the port before the addresses that use it', () => {

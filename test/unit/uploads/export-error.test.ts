@@ -40,3 +40,28 @@ it('starts no second child while one hangs on the mount', async () => {
   await read(ITEM);
   expect(calls).toHaveLength(2);
 });
+
+it('reads one at a time in a namespace that follows no links, and lets most go when very many are overdue', async () => {
+  const calls: Argv[] = [];
+  let release = () => {};
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const exec = async (argv: Argv): Promise<ExecResult> => {
+    calls.push(argv);
+    await held;
+    return {
+      outcome: 'exited',
+      code: 0,
+      stdout: 'user.s3files.status;1="ExportError=PathTooLong"',
+      stderr: '',
+    };
+  };
+  const read = createExportErrorReader(() => CONFIG, { exec });
+  const answers = Promise.all(Array.from({ length: 20 }, () => read(ITEM)));
+  await expect.poll(() => calls.length).toBe(1);
+  expect(calls[0]).toContain('/usr/lib/s3files-sftp/mount-namespace');
+  release();
+  expect((await answers).filter((each) => each === 'PathTooLong')).toHaveLength(4);
+  expect(calls).toHaveLength(4);
+});

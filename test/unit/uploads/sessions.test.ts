@@ -308,7 +308,7 @@ describe('sessions that end without a word', () => {
   });
   it('ends a session whose process is gone, after its lines had time to come', () => {
     const { fold } = foldAll([OPENED, openNew('/upload/a')]);
-    const vanishing = createVanishing(() => false);
+    const vanishing = createVanishing({ exists: () => false, startTicks: () => undefined });
     const out: Parameters<typeof vanishing.end>[4] = [];
     vanishing.end(fold, T0 + 1_000, T0 + 1_000, PARTNERS, out);
     vanishing.end(fold, T0 + 2_500, T0 + 2_500, PARTNERS, out);
@@ -319,7 +319,7 @@ describe('sessions that end without a word', () => {
   });
   it('leaves a session alone whose process lives', () => {
     const { fold } = foldAll([OPENED, openNew('/upload/a')]);
-    const vanishing = createVanishing(() => true);
+    const vanishing = createVanishing({ exists: () => true, startTicks: () => 5 });
     vanishing.end(fold, T0 + 1e9, T0 + 1e9, PARTNERS, []);
     expect(fold.sessions.size).toBe(1);
   });
@@ -345,4 +345,18 @@ it('copies the sessions it is given', () => {
   const sessions = [...fold.sessions.values()];
   foldAll([close('/upload/a', 3)], createFold(sessions));
   expect(sessions[0]?.handles).toHaveLength(1);
+});
+
+it('ends a session although its pid belongs to another process by now, also after a restart of the agent', () => {
+  const processes = { ticks: 5, exists: () => true, startTicks: () => processes.ticks };
+  const { fold } = foldAll([OPENED, openNew('/upload/a')]);
+  const first = createVanishing(processes);
+  first.end(fold, T0, T0, PARTNERS, []);
+  processes.ticks = 900;
+  const out: Parameters<typeof first.end>[4] = [];
+  const second = createVanishing(processes);
+  const restored = createFold(structuredClone([...fold.sessions.values()]));
+  for (let at = T0 + 10_000; at <= T0 + 20_000; at += 500) second.end(restored, at, at, PARTNERS, out);
+  expect(uploadsOf(out)).toEqual(['partial /upload/a null the session vanished']);
+  expect(restored.sessions.size).toBe(0);
 });

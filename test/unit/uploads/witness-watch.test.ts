@@ -102,3 +102,12 @@ it('remembers a bounded number of files', () => {
   expect(unknown).toHaveLength(20_000);
   expect(unknown.at(-1)?.path).toBe('alice/upload/29999');
 });
+
+it('is started again at once when another file system is mounted, without a word of warning', async () => {
+  const { watch, starts } = rig();
+  starts[0]?.end('exit 4');
+  await Promise.resolve();
+  watch.takeUnknown(() => false);
+  expect(starts).toHaveLength(2);
+  expect(watch.status()).toMatchObject({ state: 'starting', problem: null });
+});

@@ -1,0 +1,25 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { isReal } from '../../../agent/uploads/witness.ts';
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'witness-'));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+it('does not see through a link in a directory’s place, nor take one for a file', () => {
+  mkdirSync(join(root, 'host/etc'), { recursive: true });
+  mkdirSync(join(root, 'mount/alice/upload'), { recursive: true });
+  writeFileSync(join(root, 'host/etc/shadow'), 'x');
+  writeFileSync(join(root, 'mount/alice/upload/a'), 'x');
+  symlinkSync(join(root, 'host'), join(root, 'mount/alice/upload/link'));
+  const mount = join(root, 'mount');
+  expect(isReal(mount, join(mount, 'alice/upload/a'))).toBe(true);
+  expect(isReal(mount, join(mount, 'alice/upload/link/etc/shadow'))).toBe(false);
+  expect(isReal(mount, join(mount, 'alice/upload/link'))).toBe(false);
+  expect(isReal(mount, join(root, 'host/etc/shadow'))).toBe(false);
+  expect(isReal(mount, join(mount, 'alice/upload/gone'))).toBe(false);
+});
