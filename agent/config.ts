@@ -62,7 +62,7 @@ export function parseConfig(toml: string, path: string = CONFIG_PATH): Config {
 }
 
 /** What each value allows alone but not together. */
-function impossibilities({ users, mount, uploads }: Config): ConfigFault[] {
+function impossibilities({ users, mount, uploads, metrics }: Config): ConfigFault[] {
   const faults: ConfigFault[] = [];
   if (users.uid_max < users.uid_min) {
     faults.push({
@@ -75,6 +75,9 @@ function impossibilities({ users, mount, uploads }: Config): ConfigFault[] {
   }
   if (users.directories.includes('dev')) {
     faults.push({ key: 'users.directories', fault: 'must not name "dev": sshd’s log socket lives there' });
+  }
+  if (new Set(metrics.users).size !== metrics.users.length) {
+    faults.push({ key: 'metrics.users', fault: 'must not name a user twice' });
   }
   if (uploads.delivery_deadline_seconds <= uploads.export_delay_seconds) {
     const fault = `(${uploads.delivery_deadline_seconds}) must be more than uploads.export_delay_seconds (${uploads.export_delay_seconds})`;

@@ -6,19 +6,22 @@ import { seriesSchema } from './series.ts';
 const names = Object.keys(METRICS) as MetricName[];
 const name = v.picklist(names);
 const at = v.number();
+/** Of whom it tells; without, of all. */
+const user = v.optional(v.string());
 
 const datum = v.variant('kind', [
-  v.object({ kind: v.literal('sum'), name, at, value: v.number() }),
+  v.object({ kind: v.literal('sum'), name, user, at, value: v.number() }),
   v.object({
     kind: v.literal('extremes'),
     name,
+    user,
     at,
     sum: v.number(),
     count: v.number(),
     least: v.number(),
     most: v.number(),
   }),
-  v.object({ kind: v.literal('values'), name, at, values: v.array(v.tuple([v.number(), v.number()])) }),
+  v.object({ kind: v.literal('values'), name, user, at, values: v.array(v.tuple([v.number(), v.number()])) }),
 ]);
 /** One metric of one period, as it is sent. Times in ms since 1970. */
 export type MetricDatum = v.InferOutput<typeof datum>;
@@ -29,8 +32,10 @@ export type MetricBatch = v.InferOutput<typeof batch>;
 
 const period = v.object({ start: v.number(), end: v.number(), series: v.record(v.string(), seriesSchema) });
 export interface Period extends Omit<v.InferOutput<typeof period>, 'series'> {
-  series: { [Name in MetricName]?: v.InferOutput<typeof seriesSchema> };
+  series: { [Key in SeriesKey]?: v.InferOutput<typeof seriesSchema> };
 }
+/** A metric's name, and behind a space the user's whom it tells of; neither has a space in it. */
+export type SeriesKey = MetricName | `${MetricName} ${string}`;
 
 const bufferState = v.object({
   version: v.literal(1),

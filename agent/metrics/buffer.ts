@@ -4,6 +4,7 @@ import {
   type MetricBatch,
   type MetricDatum,
   type Period,
+  type SeriesKey,
 } from './buffer-state.ts';
 import { METRICS, type MetricName } from './catalogue.ts';
 
@@ -16,6 +17,8 @@ export interface MetricUpdate {
   readonly value: number;
   /** When it was so, in ms since 1970. */
   readonly at: number;
+  /** Of whom it tells; without, of all. */
+  readonly user?: string | null;
 }
 
 /** Values waiting for CloudWatch. Changed in place; {@link snapshotOf} gives the plain JSON to keep. */
@@ -55,8 +58,9 @@ export function record(buffer: MetricBuffer, update: MetricUpdate, periodMs: num
     buffer.periods.set(start, period);
   }
   period.end = Math.max(period.end, start + periodMs);
-  const { kind } = METRICS[update.name];
-  period.series[update.name] = addTo(period.series[update.name], kind, update.value);
+  const { name, user } = update;
+  const key: SeriesKey = user == null ? name : `${name} ${user}`;
+  period.series[key] = addTo(period.series[key], METRICS[name].kind, update.value);
 }
 
 /**
@@ -126,7 +130,7 @@ function shorten(buffer: MetricBuffer, now: number): void {
 
 function mergePeriod(into: Period, from: Period): void {
   for (const [name, series] of Object.entries(from.series)) {
-    const metric = name as MetricName;
+    const metric = name as SeriesKey;
     if (series !== undefined) into.series[metric] = mergeInto(into.series[metric], series);
   }
 }
@@ -134,24 +138,26 @@ function mergePeriod(into: Period, from: Period): void {
 function dataOf(period: Period, now: number): MetricDatum[] {
   const at = Math.min(period.start, now);
   return Object.entries(period.series).flatMap(([name, series]) =>
-    series === undefined ? [] : dataOfSeries(name as MetricName, at, series),
+    series === undefined ? [] : dataOfSeries(name as SeriesKey, at, series),
   );
 }
 
-function dataOfSeries(name: MetricName, at: number, series: Series): MetricDatum[] {
+function dataOfSeries(key: SeriesKey, at: number, series: Series): MetricDatum[] {
+  const [name, user] = key.split(' ') as [MetricName, string | undefined];
+  const common = { name, ...(user !== undefined && { user }), at };
   switch (series.kind) {
     case 'sum':
-      return [{ kind: 'sum', name, at, value: series.value }];
+      return [{ kind: 'sum', ...common, value: series.value }];
     case 'extremes': {
       const { sum, count, least, most } = series;
-      return [{ kind: 'extremes', name, at, sum, count, least, most }];
+      return [{ kind: 'extremes', ...common, sum, count, least, most }];
     }
     case 'values': {
       // CloudWatch merges data of one metric and time, so a distribution may be spread over several.
       const data: MetricDatum[] = [];
       for (let from = 0; from < series.values.length; from += VALUES_A_DATUM) {
         const values = series.values.slice(from, from + VALUES_A_DATUM);
-        data.push({ kind: 'values', name, at, values });
+        data.push({ kind: 'values', ...common, values });
       }
       return data;
     }

@@ -1,6 +1,6 @@
 /**
  * The ten metrics: the free tier holds ten, and each name × dimension combination counts as one
- * (https://aws.amazon.com/cloudwatch/pricing/), so none carries a dimension.
+ * (https://aws.amazon.com/cloudwatch/pricing/), so none carries a dimension, save those of users that are named.
  * `provision/` builds its alarms from this same table, so an alarm can't name a metric that nobody publishes.
  */
 
@@ -73,3 +73,27 @@ export const METRICS = {
 } as const satisfies Record<string, MetricDefinition>;
 
 export type MetricName = keyof typeof METRICS;
+
+/** Those that a user named in the configuration gets, too, each with the user's name in the dimension `User`. */
+export const USER_METRICS = [
+  'UploadCount',
+  'UploadBytes',
+  'PartialUploads',
+  'DeliveryLagSeconds',
+] as const satisfies readonly MetricName[];
+
+/** Dollars for a metric and month past the free ones of an account (https://aws.amazon.com/cloudwatch/pricing/). */
+const DOLLARS_A_METRIC = 0.3;
+const FREE_METRICS = 10;
+
+/**
+ * @param users how many are named in the configuration
+ * @returns how many custom metrics that makes, and what they cost a month where nothing else uses the free ten
+ */
+export function metricCost(users: number): { readonly metrics: number; readonly dollarsAMonth: number } {
+  const metrics = Object.keys(METRICS).length + users * USER_METRICS.length;
+  return {
+    metrics,
+    dollarsAMonth: Math.round(Math.max(0, metrics - FREE_METRICS) * DOLLARS_A_METRIC * 100) / 100,
+  };
+}

@@ -11,6 +11,7 @@ import {
   takeBatch,
 } from './buffer.ts';
 import { type BufferState, loadBufferState, type MetricBatch } from './buffer-state.ts';
+import { type MetricName, metricCost, USER_METRICS } from './catalogue.ts';
 import type { MetricSink } from './publish.ts';
 
 export interface MetricsReport {
@@ -27,7 +28,7 @@ export interface Persist {
 }
 
 export interface Metrics {
-  /** Takes a value in; it reaches the disk with the next checkpoint. */
+  /** Takes a value in, and once more for its user where the configuration names that; on the disk with the next checkpoint. */
   record(update: MetricUpdate): void;
   snapshot(): BufferState;
   /**
@@ -52,6 +53,12 @@ export function createMetrics(
   if (loaded.problem !== undefined)
     edges.log.error({ problem: loaded.problem }, 'values for CloudWatch were unreadable and are lost');
   const buffer = createBuffer(loaded.state);
+  const ofUsers: readonly MetricName[] = USER_METRICS;
+  const { metrics, dollarsAMonth } = metricCost(config().metrics.users.length);
+  edges.log.info(
+    { customMetrics: metrics, dollarsAMonth, users: config().metrics.users },
+    `this configuration makes ${metrics} custom metrics: $${dollarsAMonth.toFixed(2)} a month past the free ten`,
+  );
   let lastPublishedAt: number | null = null;
   let problem: string | null = null;
 
@@ -88,7 +95,13 @@ export function createMetrics(
   };
 
   return {
-    record: (update) => record(buffer, update, config().metrics.publish_seconds * 1000),
+    record: (update) => {
+      const { publish_seconds, users } = config().metrics;
+      const { user, ...common } = update;
+      record(buffer, common, publish_seconds * 1000);
+      if (user != null && users.includes(user) && ofUsers.includes(update.name))
+        record(buffer, { ...common, user }, publish_seconds * 1000);
+    },
     snapshot: () => snapshotOf(buffer),
     publish: (signal, checkpoint) => attempt(false, signal, checkpoint),
     drain: async (timeoutMs, checkpoint) => {

@@ -70,6 +70,7 @@ export function wireForm(datum: MetricDatum) {
     MetricName: datum.name,
     Timestamp: new Date(datum.at),
     Unit: METRICS[datum.name].unit,
+    ...(datum.user !== undefined && { Dimensions: [{ Name: 'User', Value: datum.user }] }),
   };
   switch (datum.kind) {
     case 'sum':

@@ -9,6 +9,8 @@ export interface UploadCountUpdate {
   readonly value: number;
   /** When it happened, in ms since 1970, by the journal's clock. */
   readonly at: number;
+  /** Whose upload it was, where the log tells. */
+  readonly user: string | null;
 }
 
 const fieldValue = v.union([v.string(), v.number(), v.boolean(), v.null()]);

@@ -58,9 +58,9 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
       tally.totals.completed += 1;
       tally.totals.bytes += upload.bytes ?? 0;
       if (upload.approximate === true) tally.totals.approximate += 1;
-      counts.push({ name: 'UploadCount', value: 1, at: upload.closedAt });
+      counts.push({ name: 'UploadCount', value: 1, at: upload.closedAt, user: upload.user });
       if (upload.bytes !== null)
-        counts.push({ name: 'UploadBytes', value: upload.bytes, at: upload.closedAt });
+        counts.push({ name: 'UploadBytes', value: upload.bytes, at: upload.closedAt, user: upload.user });
       lines.push(wholeLine(upload));
       const item = outstandingOf(upload, schedule);
       if (item !== undefined) supersede(tally, follow(tally.book, item));
@@ -69,7 +69,7 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
     case 'partial': {
       const { upload } = outcome;
       tally.totals.partial += 1;
-      counts.push({ name: 'PartialUploads', value: 1, at: upload.closedAt });
+      counts.push({ name: 'PartialUploads', value: 1, at: upload.closedAt, user: upload.user });
       lines.push(partialLine(upload, outcome.reason));
       if (upload.user !== null && !isOlder(tally.book, upload))
         supersede(tally, forget(tally.book, upload.user, upload.path, 'overwritten'));
@@ -118,10 +118,10 @@ export function tallyVerdict(
     case 'delivered':
       tally.book.delete(key);
       tally.totals.delivered += 1;
-      counts.push({ name: 'DeliveryLagSeconds', value: verdict.lagSeconds, at });
+      counts.push({ name: 'DeliveryLagSeconds', value: verdict.lagSeconds, at, user: item.user });
       if (item.uncounted) {
         tally.totals.bytes += verdict.found.bytes;
-        counts.push({ name: 'UploadBytes', value: verdict.found.bytes, at: item.closedAt });
+        counts.push({ name: 'UploadBytes', value: verdict.found.bytes, at: item.closedAt, user: item.user });
       }
       lines.push(deliveredLine(item, verdict, object));
       return;

@@ -1,6 +1,6 @@
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
 import { parseConfig } from '../../../agent/config.ts';
+import { createLog } from '../../../agent/log.ts';
 import type { MetricDatum } from '../../../agent/metrics/buffer-state.ts';
 import { createMetrics } from '../../../agent/metrics/metrics.ts';
 import type { MetricSink } from '../../../agent/metrics/publish.ts';
@@ -12,7 +12,7 @@ const CONFIG = parseConfig(
 const T0 = 1_795_481_640_000;
 const { signal } = new AbortController();
 
-function rig(state?: unknown) {
+function rig(state?: unknown, config = CONFIG, lines: string[] = []) {
   let now = T0;
   let fails: unknown;
   const sent: (readonly MetricDatum[])[] = [];
@@ -27,9 +27,9 @@ function rig(state?: unknown) {
     },
     close: () => {},
   };
-  const metrics = createMetrics(state, () => CONFIG, sink, {
+  const metrics = createMetrics(state, () => config, sink, {
     now: () => now,
-    log: pino({ level: 'silent' }),
+    log: createLog('info', { write: (line) => lines.push(line) }),
   });
   const saved: unknown[] = [];
   const checkpoint = {
@@ -97,4 +97,47 @@ it('sends the period under way at the end, and does not wait for a CloudWatch th
   await metrics.drain(50, checkpoint);
   expect(performance.now() - startedAt).toBeLessThan(1_000);
   expect(metrics.snapshot().inFlight?.data).toHaveLength(1);
+});
+
+const NAMING = parseConfig(
+  '[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"\n[metrics]\nusers = ["acme"]',
+  'test',
+);
+
+it('publishes a user’s own metrics only where the configuration names the user, beside those of all', async () => {
+  const { metrics, sent, checkpoint, pass } = rig(undefined, NAMING);
+  for (const user of ['acme', 'globex', null]) metrics.record({ ...count, user });
+  metrics.record({ name: 'ActiveUsers', value: 2, at: T0, user: 'acme' });
+  pass(60_000);
+  await metrics.publish(signal, checkpoint);
+  expect(sent.flat().filter(({ name }) => name === 'UploadCount')).toEqual([
+    { kind: 'sum', name: 'UploadCount', at: T0, value: 3 },
+    { kind: 'sum', name: 'UploadCount', user: 'acme', at: T0, value: 1 },
+  ]);
+  expect(sent.flat().filter(({ name }) => name === 'ActiveUsers')).toHaveLength(1);
+});
+
+it('says at start how many custom metrics there are, and what they cost', () => {
+  const lines: string[] = [];
+  rig(undefined, CONFIG, lines);
+  rig(undefined, NAMING, lines);
+  expect(lines.map((line) => JSON.parse(line).msg)).toEqual([
+    'this configuration makes 10 custom metrics: $0.00 a month past the free ten',
+    'this configuration makes 14 custom metrics: $1.20 a month past the free ten',
+  ]);
+});
+
+it('keeps a user’s values apart across a restart', async () => {
+  const first = rig(undefined, NAMING);
+  first.metrics.record({ ...count, user: 'acme' });
+  const { metrics, sent, checkpoint, pass } = rig(
+    JSON.parse(JSON.stringify(first.metrics.snapshot())),
+    NAMING,
+  );
+  pass(60_000);
+  await metrics.publish(signal, checkpoint);
+  expect(sent.flat().map(({ name, user }) => [name, user])).toEqual([
+    ['UploadCount', undefined],
+    ['UploadCount', 'acme'],
+  ]);
 });

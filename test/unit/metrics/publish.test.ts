@@ -96,3 +96,11 @@ it('uses the form that keeps extremes for gauges and percentiles for distributio
     Counts: [2, 1],
   });
 });
+
+it('gives a user’s metric the dimension User, and no other metric any', () => {
+  const datum = { kind: 'sum', name: 'UploadCount', at: 0, value: 1 } as const;
+  expect(wireForm({ ...datum, user: 'acme' })).toMatchObject({
+    Dimensions: [{ Name: 'User', Value: 'acme' }],
+  });
+  expect(wireForm(datum)).not.toHaveProperty('Dimensions');
+});

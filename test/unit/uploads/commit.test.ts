@@ -29,7 +29,7 @@ function rig(commit?: (state: UploadState, effects: Effects) => Promise<void>) {
 }
 
 const { signal } = new AbortController();
-const count = { name: 'UploadCount', value: 1, at: T0 } as const;
+const count = { name: 'UploadCount', value: 1, at: T0, user: 'alice' } as const;
 const line = { level: 'info', message: 'm', fields: { 'event-id': 'a' } } as const;
 
 it('puts a burst into one write, with its lines in the outbox', async () => {

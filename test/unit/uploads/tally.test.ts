@@ -74,7 +74,7 @@ it('gives a receipt with key, version, etag, bytes and lag', () => {
   const item = only(tally);
   tallyVerdict(tally, item, judge(item, FOUND, T0 + 70_000, SCHEDULE), T0 + 70_000, OBJECT);
   const { counts, lines } = takeEffects(tally);
-  expect(counts).toEqual([{ name: 'DeliveryLagSeconds', value: 69.97, at: T0 + 70_000 }]);
+  expect(counts).toEqual([{ name: 'DeliveryLagSeconds', value: 69.97, at: T0 + 70_000, user: 'alice' }]);
   expect(lines).toMatchObject([
     {
       message: 'upload delivered',
@@ -98,7 +98,12 @@ it('counts bytes that sshd cut off the log when the object tells them', () => {
   expect(takeEffects(tally).counts.map((count) => count.name)).toEqual(['UploadCount']);
   const item = only(tally);
   tallyVerdict(tally, item, judge(item, FOUND, T0 + 70_000, SCHEDULE), T0, OBJECT);
-  expect(takeEffects(tally).counts).toContainEqual({ name: 'UploadBytes', value: 3, at: item.closedAt });
+  expect(takeEffects(tally).counts).toContainEqual({
+    name: 'UploadBytes',
+    value: 3,
+    at: item.closedAt,
+    user: 'alice',
+  });
 });
 
 it('holds an overdue upload in the gauge until it arrives after all', () => {
