@@ -56,6 +56,8 @@ export interface Bed {
   install(...names: string[]): Promise<string>;
   /** Puts another RPM into the host's repository, for an upgrade. */
   offer(rpm: string): Promise<void>;
+  /** What the host's console and the processes beside the host wrote, for a failure's message. */
+  console(): Promise<string>;
   shutdown(): Promise<void>;
 }
 
@@ -125,6 +127,7 @@ export async function boot(options: BootOptions = {}): Promise<Bed> {
       faults: createFaults(host),
       ...host,
       offer,
+      console: async () => await readFile(join(directory, 'console.log'), 'utf8'),
       shutdown,
     };
   } catch (error) {
@@ -136,7 +139,7 @@ export async function boot(options: BootOptions = {}): Promise<Bed> {
 
 export type HostCommands = Omit<
   Bed,
-  'bootSeconds' | 'aws' | 's3files' | 'clients' | 'faults' | 'offer' | 'shutdown'
+  'bootSeconds' | 'aws' | 's3files' | 'clients' | 'faults' | 'offer' | 'console' | 'shutdown'
 >;
 
 /** What can be done in a booted host, in terms of running commands in it. */

@@ -2,13 +2,14 @@ import { parseArgs } from 'node:util';
 import { accountsSuite } from './accounts.ts';
 import { type Figure, figureLine, met, type Suite } from './report.ts';
 import { UPLOADS } from './uploads.ts';
+import { UPLOADS_HOST } from './uploads-host.ts';
 
 /**
  * `npm run bench [-- [--json] [SUITE…]]`: measures what the product promises, on this machine and while nothing else
  * runs on it. Exits 1 when a figure misses its goal, 64 for a suite that doesn't exist.
  */
 
-const SUITES: readonly Suite[] = [accountsSuite, UPLOADS];
+const SUITES: readonly Suite[] = [accountsSuite, UPLOADS, UPLOADS_HOST];
 
 const { values, positionals } = parseArgs({
   options: { json: { type: 'boolean', default: false } },

@@ -136,6 +136,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
 /** Leaves the agent's log and the sessions' behind. */
 async function keepLog(bed: Bed): Promise<void> {
   await writeFile(STORM_LOG, await agentLog(bed, 200_000));
+  await writeFile(`${STORM_LOG}.console`, await bed.console());
   const sessions = await bed.journal({ namespace: 's3files-sftp' });
   const lines = sessions.map(
     (entry) => `${entry.__REALTIME_TIMESTAMP} ${entry._PID} ${entry._UID} ${entry.MESSAGE}`,

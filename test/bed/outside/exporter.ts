@@ -149,7 +149,8 @@ async function send(method: 'PUT' | 'DELETE', path: string, file?: string): Prom
         else reject(new Error(`${method} ${path}: ${answer.statusCode}`));
       });
     });
-    outgoing.once('error', reject);
+    // It may tell more than one error.
+    outgoing.on('error', reject);
     if (file === undefined || size === 0) {
       outgoing.end();
       return;
