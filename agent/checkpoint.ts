@@ -42,5 +42,23 @@ export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
 
 /** @throws OperationError; the old checkpoint is then still whole */
 export async function saveCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  await writeFileDurable(path, JSON.stringify(checkpoint), { mode: 0o600 });
+  await writeFileDurable(path, pieces(checkpoint), { mode: 0o600 });
+}
+
+/** Of so many uploads on their way at once, each piece is some 150 kB. */
+const ITEMS_A_PIECE = 500;
+
+/**
+ * The checkpoint's JSON, piece by piece: with 100,000 uploads on their way it is 28 MB, and as one string it is more
+ * than the agent's heap has room for.
+ */
+function* pieces({ version, uploads, metrics }: Checkpoint): Generator<string> {
+  const { outstanding, ...rest } = uploads;
+  yield `{"version":${version},"metrics":${JSON.stringify(metrics)},"uploads":${JSON.stringify(rest).slice(0, -1)}`;
+  yield ',"outstanding":[';
+  for (let from = 0; from < outstanding.length; from += ITEMS_A_PIECE) {
+    const items = JSON.stringify(outstanding.slice(from, from + ITEMS_A_PIECE)).slice(1, -1);
+    yield from === 0 ? items : `,${items}`;
+  }
+  yield ']}}';
 }

@@ -86,8 +86,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   };
   const selfArgv: Argv = [process.execPath, process.argv[1] ?? ''];
   const notifier = createNotifier(exec, process.env);
-  const stored = await loadCheckpoint(CHECKPOINT_PATH);
-  if (stored.problem !== undefined) log.error({ problem: stored.problem }, 'counting begins anew');
+  const restored = await restore(log);
 
   if (initial.sshd.host_keys_secret !== undefined) {
     const hint =
@@ -98,8 +97,8 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   const configWatch = watchConfig(CONFIG_PATH, initial, () => onConfig(), log);
   const config = configWatch.current;
 
-  const metrics = createMetrics(stored.metrics, config, createCloudWatchSink(config), edges);
-  let uploadState = loadUploadState(stored.uploads, Date.now()).state;
+  const metrics = createMetrics(restored.metrics, config, createCloudWatchSink(config), edges);
+  let uploadState = restored.uploads.state;
   const persist = serialized(() =>
     saveCheckpoint(CHECKPOINT_PATH, { version: 1, uploads: uploadState, metrics: metrics.snapshot() }),
   );
@@ -151,7 +150,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
 
   const uploads = createUploadFeed(
     config,
-    { state: stored.uploads, witnessArgv: [...selfArgv, 'witness'] },
+    { loaded: restored.uploads, witnessArgv: [...selfArgv, 'witness'] },
     {
       commit: async (state, { counts, lines }) => {
         uploadState = state;
@@ -297,6 +296,13 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   await persist();
   await writeStatus({ ...status(), state: 'stopped', reasons: ['the agent was stopped'] });
   log.info('stopped');
+}
+
+/** What the last run left, checked; the parsed file itself is not kept, since it can be 40 MB. */
+async function restore(log: Log) {
+  const { uploads, metrics, problem } = await loadCheckpoint(CHECKPOINT_PATH);
+  if (problem !== undefined) log.error({ problem }, 'counting begins anew');
+  return { uploads: loadUploadState(uploads, Date.now()), metrics };
 }
 
 /** The SDK for JavaScript does not ask the instance for its region. */

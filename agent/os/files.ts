@@ -15,11 +15,12 @@ export interface FileOwnership {
  * Replaces a file so that a reader, or a power cut, sees the old content or the new, never a part of either:
  * temporary file beside it (O_EXCL, O_NOFOLLOW), fsync, rename, fsync of the directory.
  * Only for directories that no user can write to.
+ * @param content in pieces, where it would be large in one
  * @throws OperationError
  */
 export async function writeFileDurable(
   path: string,
-  content: string | Uint8Array,
+  content: string | Uint8Array | Iterable<string>,
   owner: FileOwnership,
 ): Promise<void> {
   const temporary = join(dirname(path), `.${randomBytes(8).toString('hex')}.tmp`);

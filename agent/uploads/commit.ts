@@ -35,7 +35,7 @@ export interface Committer {
  * its outbox is on the disk: a crash in between leaves it in the outbox, a crash before leaves it in the journal.
  */
 export function createCommitter(
-  initial: UploadState,
+  initial: Pick<UploadState, 'since' | 'position'>,
   fold: Fold,
   tally: Tally,
   commit: (state: UploadState, effects: Effects) => Promise<void>,

@@ -15,7 +15,7 @@ import { linesNotWritten } from './own-log.ts';
 import { partnersOfHost } from './partners.ts';
 import { probeLineOf } from './probe-lines.ts';
 import { createFold, foldLine, settleSessions } from './sessions.ts';
-import { loadUploadState, type UploadState } from './state.ts';
+import type { LoadedUploadState, UploadState } from './state.ts';
 import { createTally, type Effects, overdueCount, tallyOutcome } from './tally.ts';
 import { createUnknownArrivals, type LogProof } from './unknown-arrivals.ts';
 import { createVanishing } from './vanishing.ts';
@@ -36,8 +36,8 @@ export interface UploadHooks {
 }
 
 export interface UploadOptions {
-  /** What the checkpoint held; undefined at the first start. */
-  readonly state: unknown;
+  /** What the checkpoint held. */
+  readonly loaded: LoadedUploadState;
   /** The hidden command that runs the witness, without its argument. */
   readonly witnessArgv: Argv;
   readonly namespace?: string;
@@ -95,13 +95,15 @@ const BELIEVED: LogProof = { state: () => 'heard', suspect: () => {}, concludedM
 /** LINE → EVENT → UPLOAD → RECEIPT: reads the log, counts uploads, follows each to its object. */
 export function createUploadFeed(
   config: () => Config,
-  options: UploadOptions,
+  { loaded, witnessArgv, namespace = JOURNAL_NAMESPACE }: UploadOptions,
   hooks: UploadHooks,
   edges: FeedEdges,
 ): UploadFeed {
-  const { state, problem: unusable } = loadUploadState(options.state, edges.now());
-  const fold = createFold(state.sessions);
-  const tally = createTally(state.outstanding, state.totals);
+  // What was on its way is kept by the tally alone: 100,000 uploads are 25 MB.
+  const { sessions, outstanding, totals, ...state } = loaded.state;
+  const unusable = loaded.problem;
+  const fold = createFold(sessions);
+  const tally = createTally(outstanding, totals);
   const partners = partnersOfHost(
     (user) =>
       (user === null ? undefined : hooks.startDirectory?.(user)) ?? `/${config().users.directories[0]}`,
@@ -188,13 +190,12 @@ export function createUploadFeed(
     }
     if (state.position === null) await committer.begin(signal);
     await committer.redeliver(await linesNotWritten(state.outbox, edges), signal);
-    const namespace = options.namespace ?? JOURNAL_NAMESPACE;
     reader = followJournal(
       { namespace, position: state.position, sinceMs: state.since },
       { ...edges, signal },
     );
     if (config().uploads.witness)
-      witness = watchWitness([...options.witnessArgv, config().mount.path], { ...edges, signal });
+      witness = watchWitness([...witnessArgv, config().mount.path], { ...edges, signal });
     while (!signal.aborted) {
       try {
         await turn(signal);

@@ -182,16 +182,19 @@ export function emptyUploadState(now: number): UploadState {
   };
 }
 
+export interface LoadedUploadState {
+  readonly state: UploadState;
+  /** Why an old state could not be used, where there was one. */
+  readonly problem: string | undefined;
+}
+
 /**
  * Checks what a checkpoint held for this room.
  * @param value undefined at the first start
  * @param now where the counting begins if there is no usable state
  * @returns the state, or an empty one with the reason why the old one could not be used
  */
-export function loadUploadState(
-  value: unknown,
-  now: number,
-): { state: UploadState; problem: string | undefined } {
+export function loadUploadState(value: unknown, now: number): LoadedUploadState {
   if (value === undefined) return { state: emptyUploadState(now), problem: undefined };
   try {
     return { state: v.parse(uploadState, value), problem: undefined };

@@ -4,7 +4,7 @@ import { parseConfig } from '../../../agent/config.ts';
 import type { ExecResult } from '../../../agent/os/exec.ts';
 import type { Follow } from '../../../agent/os/follow.ts';
 import { createUploadFeed } from '../../../agent/uploads/feed.ts';
-import { emptyUploadState, type UploadState } from '../../../agent/uploads/state.ts';
+import { emptyUploadState, loadUploadState, type UploadState } from '../../../agent/uploads/state.ts';
 import type { Effects } from '../../../agent/uploads/tally.ts';
 import { close, createJournal, OPENED, openNew, T0 } from './journal-fixture.ts';
 
@@ -38,7 +38,7 @@ function startFeed(state: unknown, lines: readonly string[], stdoutOfOwnLog = ''
   });
   const feed = createUploadFeed(
     () => CONFIG,
-    { state, witnessArgv: ['true'] },
+    { loaded: loadUploadState(state, T0), witnessArgv: ['true'] },
     {
       commit: async (next, effects) => {
         committed.push({ state: JSON.parse(JSON.stringify(next)), effects });
