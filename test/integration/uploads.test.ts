@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Bed } from '../bed/boot.ts';
 import type { Key } from '../bed/clients.ts';
-import { until } from '../bed/command.ts';
+import { sleep, until } from '../bed/command.ts';
 import {
   AGENT,
   accountReady,
@@ -11,6 +11,7 @@ import {
   bootWithProduct,
   PREFIX,
   productRpm,
+  QUICK_CONFIG,
   startAgent,
   waitHealthy,
 } from '../bed/product.ts';
@@ -20,7 +21,9 @@ let bed: Bed;
 let key: Key;
 
 beforeAll(async () => {
-  bed = await bootWithProduct(await productRpm());
+  // So short that what never arrives is told while the test waits.
+  const config = QUICK_CONFIG.replace('delivery_deadline_seconds = 60', 'delivery_deadline_seconds = 12');
+  bed = await bootWithProduct(await productRpm(), `${config}users = ["acme"]\n`);
   key = await bed.clients.key('acme');
   await bed.aws.putSecret(`${PREFIX}acme`, { publicKeys: [key.publicKey] });
   await startAgent(bed);
@@ -90,4 +93,58 @@ test('a host whose sessions can’t log is found out when sshd changes, told eve
     timeoutMs: 10_000,
   });
   expect((await agentStatus(bed)).uploads.approximate).toBe(1);
+});
+
+test('an upload that never arrives is told with the file’s own export error, and no longer once it has arrived', async () => {
+  await bed.s3files.pauseExport();
+  await upload('stuck.txt', 'never leaves');
+  await bed.s3files.failExport(['acme/upload/stuck.txt'], 'S3AccessDenied');
+  await bed.s3files.resumeExport();
+  const told = async () => (await agentEvents(bed)).find(({ msg }) => msg === 'upload undelivered');
+  expect(await until('it to be told', told, { timeoutMs: 40_000, everyMs: 300 })).toMatchObject({
+    user: 'acme',
+    key: 'acme/upload/stuck.txt',
+    reason: 'the bucket has no such object',
+    'export-error': 'S3AccessDenied',
+  });
+  expect((await agentStatus(bed)).uploads.undelivered).toBe(1);
+  await upload('stuck.txt', 'sent once more');
+  await until('nothing to be undelivered', async () => (await agentStatus(bed)).uploads.undelivered === 0, {
+    timeoutMs: 20_000,
+  });
+});
+
+test('what journald threw away while the agent was down is told as a gap, and what comes after is counted', async () => {
+  const { completed, gaps } = (await agentStatus(bed)).uploads;
+  await bed.run(['systemctl', 'stop', AGENT]);
+  await upload('in-the-gap.txt', 'nobody will ever know');
+  await bed.run(['journalctl', '--namespace=s3files-sftp', '--rotate']);
+  await bed.run(['journalctl', '--namespace=s3files-sftp', '--vacuum-time=1s']);
+  await sleep(1_200);
+  await bed.run(['journalctl', '--namespace=s3files-sftp', '--rotate', '--vacuum-time=1s']);
+  await upload('after-the-gap.txt', 'counted');
+  await bed.run(['systemctl', 'start', AGENT]);
+  await waitHealthy(bed);
+  const counted = async () =>
+    (await agentEvents(bed)).some(
+      ({ msg, path }) => msg === 'upload complete' && path === '/upload/after-the-gap.txt',
+    );
+  await until('the upload after it', counted, { timeoutMs: 20_000, everyMs: 300 });
+  const status = await agentStatus(bed);
+  expect(status.uploads).toMatchObject({ completed: completed + 1, gaps: gaps + 1 });
+  expect(await agentEvents(bed)).toContainEqual(
+    expect.objectContaining({ msg: expect.stringMatching(/^a gap in the log/), level: 'error' }),
+  );
+  expect((await bed.exec(['s3files-sftp', 'status'])).stdout).toContain(
+    'gaps in the log: what happened in them is unknown',
+  );
+});
+
+test('a partner that the configuration names has metrics of its own, and the first lines say what they cost', async () => {
+  await bed.run(['systemctl', 'stop', AGENT]);
+  const bodies = (await bed.aws.calls('PutMetricData')).map(({ body }) => JSON.stringify(body));
+  expect(bodies.join()).toContain('"Dimensions":[{"Name":"User","Value":"acme"}]');
+  expect(await agentEvents(bed)).toContainEqual(
+    expect.objectContaining({ customMetrics: 14, dollarsAMonth: 1.2, users: ['acme'] }),
+  );
 });
