@@ -136,6 +136,11 @@ function forward(
         instead(answer);
         return;
       }
+      // The host's process died, or its connection was cut, while AWS was at work.
+      if (outgoing.destroyed) {
+        answer.resume();
+        return;
+      }
       outgoing.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
       pipeline(answer, outgoing, () => {});
     });
