@@ -1,8 +1,9 @@
 import { rename } from 'node:fs/promises';
+import type { Log } from './log.ts';
 import type { BufferState } from './metrics/buffer-state.ts';
 import { messageOf } from './operation-error.ts';
 import { readFileIfExists, writeFileDurable } from './os/files.ts';
-import type { UploadState } from './uploads/state.ts';
+import { type LoadedUploadState, loadUploadState, type UploadState } from './uploads/state.ts';
 
 /**
  * What must survive the agent: how far the log was read, and the counts made from it. One file, replaced as a whole,
@@ -38,6 +39,16 @@ export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
     const problem = `${path} was unreadable (${messageOf(cause)}) and is set aside`;
     return { uploads: undefined, metrics: undefined, problem };
   }
+}
+
+/** Loads it, checks the uploads' part, and tells what could not be used; what was parsed is not kept: it can be 40 MB. */
+export async function restoreCheckpoint(
+  path: string,
+  log: Log,
+): Promise<{ uploads: LoadedUploadState; metrics: unknown }> {
+  const { uploads, metrics, problem } = await loadCheckpoint(path);
+  if (problem !== undefined) log.error({ problem }, 'counting begins anew');
+  return { uploads: loadUploadState(uploads, Date.now()), metrics };
 }
 
 /** @throws OperationError; the old checkpoint is then still whole */

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecretsSource } from './accounts/secrets.ts';
 import { createAccountSync } from './accounts/sync.ts';
-import { loadCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { statusOf } from './agent-status.ts';
+import { restoreCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { serveControl } from './commands/control-server.ts';
 import { CONFIG_PATH, type Config, ConfigError, EXIT_CONFIG } from './config.ts';
 import { readConfig, watchConfig } from './config-watch.ts';
@@ -23,11 +24,9 @@ import { type Argv, exec } from './os/exec.ts';
 import { follow } from './os/follow.ts';
 import { createNotifier } from './os/notify.ts';
 import { serialized } from './os/serialized.ts';
-import { type AgentStatus, CONTROL_PATH } from './status.ts';
+import { CONTROL_PATH } from './status.ts';
 import { createStatusWriter } from './status-writer.ts';
 import { createUploadFeed } from './uploads/feed.ts';
-import { loadUploadState } from './uploads/state.ts';
-import { reasonsAgainst } from './verdict.ts';
 import { VERSION } from './version.ts';
 
 const CHECKPOINT_PATH = '/var/lib/s3files-sftp/checkpoint.json';
@@ -86,7 +85,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   };
   const selfArgv: Argv = [process.execPath, process.argv[1] ?? ''];
   const notifier = createNotifier(exec, process.env);
-  const restored = await restore(log);
+  const restored = await restoreCheckpoint(CHECKPOINT_PATH, log);
 
   if (initial.sshd.host_keys_secret !== undefined) {
     const hint =
@@ -169,33 +168,23 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   });
   const { start, alive } = loops;
 
-  const status = (): AgentStatus => {
-    const now = edges.now();
-    const evidence = {
-      mount: mount.report(),
-      accounts: accounts.report(),
-      uploads: uploads.report(),
-      sessionLog: logWatch.report(),
-      loops: alive(),
-    };
-    const reasons = reasonsAgainst(
-      { ...evidence, sshdActive: sshd.active() },
-      now,
+  const status = () =>
+    statusOf(
+      {
+        mount: mount.report(),
+        accounts: accounts.report(),
+        uploads: uploads.report(),
+        sessionLog: logWatch.report(),
+        metrics: metrics.report(),
+        loops: alive(),
+        sshdActive: sshd.active(),
+        configProblem: configWatch.problem(),
+        needsRestart: configWatch.needsRestart(),
+        startedAt,
+        at: edges.now(),
+      },
       config().users.poll_seconds * 1000,
     );
-    return {
-      version: VERSION,
-      pid: process.pid,
-      startedAt,
-      at: now,
-      state: reasons.length === 0 ? 'healthy' : 'degraded',
-      reasons,
-      ...evidence,
-      metrics: metrics.report(),
-      config: { path: CONFIG_PATH, problem: configWatch.problem(), needsRestart: configWatch.needsRestart() },
-      residentBytes: process.memoryUsage.rss(),
-    };
-  };
   const writeStatus = createStatusWriter(notifier, log);
 
   // Before the loops run: while the socket is made, the umask is the whole process's.
@@ -296,13 +285,6 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   await persist();
   await writeStatus({ ...status(), state: 'stopped', reasons: ['the agent was stopped'] });
   log.info('stopped');
-}
-
-/** What the last run left, checked; the parsed file itself is not kept, since it can be 40 MB. */
-async function restore(log: Log) {
-  const { uploads, metrics, problem } = await loadCheckpoint(CHECKPOINT_PATH);
-  if (problem !== undefined) log.error({ problem }, 'counting begins anew');
-  return { uploads: loadUploadState(uploads, Date.now()), metrics };
 }
 
 /** The SDK for JavaScript does not ask the instance for its region. */
