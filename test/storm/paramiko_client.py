@@ -30,7 +30,6 @@ def handle(request):
         return files[request['file']].close()
     if operation == 'get':
         with sftp.open(path, 'r') as file:
-            file.prefetch()
             return len(file.read())
     if operation == 'rename':
         return sftp.posix_rename(path, request['to'])
