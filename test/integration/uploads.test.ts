@@ -107,13 +107,15 @@ test('an upload that never arrives is told with the file’s own export error, f
     reason: 'the bucket has no such object',
     'export-error': 'S3AccessDenied',
   });
-  expect((await agentStatus(bed)).uploads.undelivered).toBe(1);
+  const undelivered = async (count: number) =>
+    await until(`${count} undelivered`, async () => (await agentStatus(bed)).uploads.undelivered === count, {
+      timeoutMs: 20_000,
+    });
+  await undelivered(1);
   const session = await bed.clients.connect({ user: 'acme', key });
   await session.remove('/upload/stuck.txt');
   session.end();
-  await until('nothing to be undelivered', async () => (await agentStatus(bed)).uploads.undelivered === 0, {
-    timeoutMs: 20_000,
-  });
+  await undelivered(0);
 });
 
 test('what journald threw away while the agent was down is told as a gap, and what comes after is counted', async () => {

@@ -27,10 +27,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await faults.killMain(AGENT);
   },
   'agent killed twice': async (bed, random) => {
-    await bed.faults.killMain(AGENT);
-    await until('a new agent', async () => (await bed.unit(AGENT, 'ActiveState')) === 'active', {
-      timeoutMs: 20_000,
-    });
+    const killed = await bed.faults.killMain(AGENT);
+    const isNew = async () => ![0, killed].includes(Number(await bed.unit(AGENT, 'MainPID')));
+    await until('a new agent', isNew, { timeoutMs: 20_000 });
     await sleep(random.below(700));
     await bed.faults.killMain(AGENT);
   },
