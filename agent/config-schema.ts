@@ -51,7 +51,7 @@ export const configSchema = v.strictObject({
         text(/^[A-Za-z0-9/_+=.@-]{1,400}$/, 'the beginning of a secret’s name'),
         's3files-sftp/users/',
       ),
-      /** A minute: 43,200 polls a month; with one secret each poll is one or two calls at $0.05 per 10,000. */
+      /** How long a revoked key may live on. What polls cost is in docs/cost.md: for most, less than a dollar a month. */
       poll_seconds: v.optional(seconds(1, 3600), 60),
       /** Above UID_MAX (60000) of login.defs, below systemd's dynamic and nspawn's ranges. */
       uid_min: v.optional(whole(65_536, 2_000_000_000), 200_000),
