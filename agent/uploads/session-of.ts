@@ -16,6 +16,8 @@ export interface Partners {
 export interface Fold {
   readonly sessions: Map<number, Session>;
   boot: string;
+  /** Pids of sessions that hold whole files under temporary names; some may hold none any more. */
+  readonly holders: Set<number>;
 }
 
 /** A user who is gone from the accounts by the time the line is read is believed, if the uid is nobody else's. */

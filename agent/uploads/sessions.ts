@@ -1,6 +1,7 @@
 import { authActivity, forged, sessionActivity } from './activities.ts';
 import { chrootPathOf } from './file-name.ts';
 import { closeCutHandle, closeHandle, endHandles, failWrites, openCutHandle, openHandle } from './handles.ts';
+import { settleHeldElsewhere } from './held.ts';
 import type { JournalLine } from './journal-line.ts';
 import { actorOf, applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
@@ -14,6 +15,7 @@ export function createFold(sessions: readonly Session[]): Fold {
   return {
     sessions: new Map(copies.map((each) => [each.pid, each])),
     boot: copies.at(-1)?.boot ?? '',
+    holders: new Set(copies.filter(({ held }) => held.length > 0).map(({ pid }) => pid)),
   };
 }
 
@@ -58,6 +60,7 @@ function foldEvent(
   else if (refusal && event.status === 'Failure') taintOnlyWriter(session);
   session.lastOpened = null;
   session.lastAt = line.at;
+  settleHeldElsewhere(fold, session, event, start, out);
   switch (event.kind) {
     case 'verbose':
       session.verbose = true;
@@ -67,12 +70,14 @@ function foldEvent(
       return;
     case 'closed':
       closeHandle(session, line, event, start, out);
+      if (session.held.length > 0) fold.holders.add(session.pid);
       return;
     case 'cut-open':
       openCutHandle(session, line, event);
       return;
     case 'cut-close':
       closeCutHandle(session, line, event, start, out);
+      if (session.held.length > 0) fold.holders.add(session.pid);
       return;
     case 'renamed':
     case 'changed':

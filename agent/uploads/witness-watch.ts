@@ -83,6 +83,14 @@ export function watchWitness(
   };
   start();
 
+  /** By its own name, or by a directory's that was renamed with all that is in it. */
+  const isKnown = (path: string, now: number) => {
+    for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) {
+      if (now - (known.get(path.slice(0, end)) ?? Number.NEGATIVE_INFINITY) <= KNOWN_FOR_MS) return true;
+    }
+    return false;
+  };
+
   const guard = () => {
     const now = edges.monotonicMs();
     if (child === undefined) {
@@ -109,8 +117,7 @@ export function watchWitness(
       for (const [path, { size, at, since }] of arrivals) {
         if (now - since < GRACE_MS) break;
         arrivals.delete(path);
-        if (now - (known.get(path) ?? Number.NEGATIVE_INFINITY) > KNOWN_FOR_MS && !isOpen(path))
-          unknown.push({ path, size, at });
+        if (!isKnown(path, now) && !isOpen(path)) unknown.push({ path, size, at });
       }
       unknownArrivals += unknown.length;
       return unknown;

@@ -360,3 +360,59 @@ it('ends a session although its pid belongs to another process by now, also afte
   expect(uploadsOf(out)).toEqual(['partial /upload/a null the session vanished']);
   expect(restored.sessions.size).toBe(0);
 });
+
+describe('a file that waits for its rename in a session that is gone without a word', () => {
+  const AGAIN = { pid: 101 };
+  const lost = [OPENED, openNew('/upload/a.part'), close('/upload/a.part', 3)];
+  const again = (message: string) => [message, AGAIN] as const;
+  const ends = (messages: Parameters<typeof foldAll>[0]) => {
+    const { outcomes, fold } = foldAll(messages);
+    const vanishing = createVanishing({ exists: (pid) => pid !== 100, startTicks: () => 1 });
+    for (const at of [T0 + 10_000, T0 + 20_000]) vanishing.end(fold, at, at, PARTNERS, outcomes);
+    return outcomes.flatMap((each) =>
+      each.kind === 'whole' || each.kind === 'moved' || each.kind === 'removed'
+        ? [
+            `${each.kind} ${each.kind === 'whole' ? each.upload.path : each.kind === 'moved' ? each.to : each.path}`,
+          ]
+        : [],
+    );
+  };
+
+  it('was whole until another session writes over it', () => {
+    expect(
+      ends([
+        ...lost,
+        again(OPENED),
+        again(openNew('/upload/a.part')),
+        again(close('/upload/a.part', 4)),
+        again(RENAME),
+        again(CLOSED),
+      ]),
+    ).toEqual(['whole /upload/a.part', 'moved /upload/a', 'whole /upload/a']);
+  });
+  it('has its final name when another session renames it, alone or with its directory', () => {
+    expect(ends([...lost, again(OPENED), again(RENAME), again(CLOSED)])).toEqual([
+      'moved /upload/a',
+      'whole /upload/a',
+    ]);
+    const directory = 'posix-rename old "/upload" new "/done"';
+    expect(ends([...lost, again(OPENED), again(directory), again(CLOSED)])).toEqual([
+      'moved /done',
+      'whole /done/a.part',
+    ]);
+  });
+  it('was whole until another session removes it', () => {
+    expect(ends([...lost, again(OPENED), again('remove name "/upload/a.part"'), again(CLOSED)])).toEqual([
+      'whole /upload/a.part',
+      'removed /upload/a.part',
+    ]);
+  });
+  it('is nobody else’s', () => {
+    const bob = [
+      ['session opened for local user bob from [10.0.0.2]', BOB],
+      ['remove name "/upload/a.part"', BOB],
+      ['session closed for local user bob from [10.0.0.2]', BOB],
+    ] as const;
+    expect(ends([...lost, ...bob])).toEqual(['removed /upload/a.part', 'whole /upload/a.part']);
+  });
+});

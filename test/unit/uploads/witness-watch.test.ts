@@ -111,3 +111,12 @@ it('is started again at once when another file system is mounted, without a word
   expect(starts).toHaveLength(2);
   expect(watch.status()).toMatchObject({ state: 'starting', problem: null });
 });
+
+it('knows what is in a directory that the log renamed', () => {
+  const { watch, say, pass } = rig();
+  watch.noteKnown('alice/upload/new');
+  say({ kind: 'arrival', path: 'alice/upload/new/a', size: 1, at: 0 });
+  say({ kind: 'arrival', path: 'alice/upload/newer/a', size: 1, at: 0 });
+  pass(16_000);
+  expect(watch.takeUnknown(() => false).map(({ path }) => path)).toEqual(['alice/upload/newer/a']);
+});
