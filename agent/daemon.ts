@@ -149,7 +149,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
 
   const uploads = createUploadFeed(
     config,
-    { loaded: restored.uploads, witnessArgv: [...selfArgv, 'witness'] },
+    { loaded: restored.uploads, witnessArgv: ['setsid', '--', ...selfArgv, 'witness'] },
     {
       commit: async (state, { counts, lines }) => {
         uploadState = state;

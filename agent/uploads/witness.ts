@@ -1,4 +1,5 @@
-import { lstatSync, statSync } from 'node:fs';
+import { lstatSync, statSync, writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join, relative } from 'node:path';
 import { setInterval as every } from 'node:timers';
 import { watch } from 'chokidar';
@@ -28,6 +29,7 @@ const DEPTH = 3;
 export async function runWitness(args: readonly string[]): Promise<number> {
   const [directory] = args;
   if (directory === undefined) return 64;
+  stepBack();
   let ready = false;
   const watched = identityOf(directory);
   const watcher = watch(directory, {
@@ -69,6 +71,19 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     process.stdin.resume();
     process.stdin.once('end', () => end(0));
   });
+}
+
+/**
+ * Each write of a partner's is an event here, and a quarter of a core while data pours in: time that sshd needs more.
+ * Where the kernel groups processes by session (sched(7), autogroup), nice alone counts within the session only.
+ */
+function stepBack(): void {
+  setPriority(constants.priority.PRIORITY_LOW);
+  try {
+    writeFileSync('/proc/self/autogroup', String(constants.priority.PRIORITY_LOW));
+  } catch {
+    // This kernel has no such groups.
+  }
 }
 
 /** Which file system a directory is the root of, or why that can't be known. */
