@@ -32,7 +32,7 @@ export interface Loop {
   readonly ended: Promise<void>;
 }
 
-/** ±10 %, so that many hosts don't call AWS in step. */
+/** Up to 10 % less, so that many hosts don't call AWS in step; never more, since people rely on the period. */
 const JITTER = 0.1;
 
 /** Runs ticks one after another, never two at once, backing off while they fail. */
@@ -90,7 +90,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
         );
       }
       since = edges.monotonicMs();
-      restMs = restAfter(options, failures) * (1 - JITTER + 2 * JITTER * edges.random());
+      restMs = restAfter(options, failures) * (1 - JITTER * edges.random());
       if (!woken && !edges.signal.aborted) await rest(restMs);
     }
   };

@@ -48,6 +48,21 @@ describe('startLoop', () => {
     expect(ticks).toBeGreaterThan(1);
   });
 
+  it('rests up to a tenth less than its period and never more', async () => {
+    const { stop, edges } = bed();
+    const began: number[] = [];
+    const tick = async () => {
+      began.push(performance.now());
+      if (began.length === 2) stop.abort();
+    };
+    const options = { ...timing, name: 'test', periodMs: () => 400, tick };
+    await startLoop(options, { ...edges, random: () => 0.999 }).ended;
+    const rest = (began[1] ?? 0) - (began[0] ?? 0);
+    expect(rest).toBeGreaterThan(355);
+    // A tenth more would be 440; a timer may be late.
+    expect(rest).toBeLessThan(435);
+  });
+
   it('goes on after a failure, logs it once each, and counts as alive', async () => {
     const { stop, edges, lines } = bed();
     let ticks = 0;
