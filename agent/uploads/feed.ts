@@ -132,21 +132,22 @@ export function createUploadFeed(
   };
 
   const takeReading = (reading: Reading) => {
-    if (reading.kind === 'gap') return tellGap(`${edges.now()}`, reading.reason);
+    if (reading.kind === 'gap') return tellGap(reading.reason);
     const { line } = reading;
     const lost = lossOf(line);
     const probe = probeLineOf(line, partners.probeUid());
     if (probe === 'session') probeHeard = edges.monotonicMs();
     if (probe !== undefined) {
       // The agent's own: no partner did anything.
-    } else if (lost !== undefined) tellGap(line.id, `journald lost ${lost} lines`);
+    } else if (lost !== undefined) tellGap(`journald lost ${lost} lines`, line.id);
     else foldLine(fold, line, partners, outcomes);
     if (line.message === 'sent status Failure') hooks.failed?.();
     committer.reached({ cursor: line.cursor, at: line.at });
     clock = line.at;
   };
 
-  const tellGap = (id: string, reason: string) => {
+  /** @param id of the line that told it, where one did */
+  const tellGap = (reason: string, id = `${edges.now()}-${tally.totals.gaps}`) => {
     tally.totals.gaps += 1;
     tally.effects.lines.push(gapLine(id, edges.now(), reason));
   };
@@ -186,7 +187,7 @@ export function createUploadFeed(
   const run = async (signal: AbortSignal) => {
     if (unusable !== undefined) {
       edges.log.error({ problem: unusable }, 'the state of the uploads was unusable; counting begins anew');
-      tellGap(`${edges.now()}`, 'the agent’s own state was lost');
+      tellGap('the agent’s own state was lost');
     }
     if (state.position === null) await committer.begin(signal);
     await committer.redeliver(await linesNotWritten(state.outbox, edges), signal);
@@ -212,7 +213,7 @@ export function createUploadFeed(
 
   return {
     run,
-    noteGap: (reason) => tellGap(`${edges.now()}`, reason),
+    noteGap: (reason) => tellGap(reason),
     probeHeardMs: () => probeHeard,
     lastProgressMs: () => Math.max(lastProgress, committer.lastAttemptMs()),
     report: () => ({
