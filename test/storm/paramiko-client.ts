@@ -36,13 +36,15 @@ export function paramikoClient(python: string, netns: string): Client {
       return await answer<T>();
     };
     await answer();
+    let opened = 0;
     return {
       open: async (path, mode) => {
-        const file = await ask<number>({ do: 'open', path, mode });
+        opened += 1;
+        const file = await ask<number>({ do: 'open', path, mode, file: opened });
         return {
           write: async (content, position) =>
             await ask({ do: 'write', file, position, content: Buffer.from(content).toString('base64') }),
-          close: async () => await ask({ do: 'close', file }),
+          close: async () => await ask({ do: 'close', file, path }),
         };
       },
       get: async (path) => await ask<number>({ do: 'get', path }),

@@ -18,7 +18,7 @@ files = {}
 def handle(request):
     operation, path = request['do'], request.get('path')
     if operation == 'open':
-        number = len(files) + 1
+        number = request['file']
         files[number] = sftp.open(path, {'w': 'w', 'a': 'a', 'r+': 'r+'}[request['mode']])
         return number
     if operation == 'write':
@@ -27,7 +27,10 @@ def handle(request):
         file.write(base64.b64decode(request['content']))
         return None
     if operation == 'close':
-        return files[request['file']].close()
+        files.pop(request['file']).close()
+        # paramiko keeps it to itself when the connection broke before the answer to a close: only an answer to what
+        # was asked after it is the server's word.
+        return sftp.stat(path).st_size
     if operation == 'get':
         with sftp.open(path, 'r') as file:
             return len(file.read())
