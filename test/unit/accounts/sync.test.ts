@@ -295,6 +295,29 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
     expect(shadowField('a6')).toBe('!*');
   });
 
+  it('of 500 in one listing is held, and when it is approved all go in one pass', async () => {
+    const bundle = (index: number) =>
+      Object.fromEntries(
+        Array.from({ length: 250 }, (_, at) => [`user${index * 250 + at}`, { publicKeys: [ed25519Line()] }]),
+      );
+    for (let index = 0; index < 2; index += 1) world.setSecret(`bundle${index}`, { users: bundle(index) });
+    users(['rita']);
+    const sync = world.start();
+    expect(await world.poll(sync)).toMatchObject({ active: 501, held: 0 });
+    for (let index = 0; index < 2; index += 1) world.secrets.delete(`s3files-sftp/users/bundle${index}`);
+    users(['nick']);
+    const { heldPlan } = await world.poll(sync);
+    expect(sync.report()).toMatchObject({ active: 502, held: 500 });
+    expect(world.keyFile('user0')).not.toBeNull();
+    world.commands.length = 0;
+    sync.approve(heldPlan?.hash ?? '');
+    expect(await world.poll(sync)).toMatchObject({ active: 2, held: 0, heldPlan: null });
+    expect(readdirSync(join(world.directory, 'keys')).sort()).toEqual(['nick', 'rita']);
+    expect(world.etc('shadow').match(/^user\d+:!\*:/gm)).toHaveLength(500);
+    expect(world.ended).toHaveLength(500);
+    expect(world.commands).toEqual([['chpasswd', '-e', '-R', world.directory]]);
+  }, 120_000);
+
   it('that is held stays held when new users make it look small, and through a restart', async () => {
     users(['a1', 'a2', 'a3', 'a4']);
     await world.poll(world.start());
