@@ -55,6 +55,17 @@ export interface Recovery {
 /** Between the end of a failed attempt and the begin of the next. */
 const LEAST_REST_MS = 1_000;
 
+/** The start job of the mount unit. */
+interface Mounting {
+  /** Its begin, in ms since 1970, and by the steady clock. */
+  readonly since: number;
+  readonly sinceMs: number;
+  /** By the steady clock. */
+  readonly untilMs: number;
+  /** systemd took it for mounted when it was last asked. */
+  readonly saidActive: boolean;
+}
+
 type RecoveryEdges = Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs' | 'random'>;
 
 export function createRecovery(
@@ -67,7 +78,7 @@ export function createRecovery(
   let failures = 0;
   let nextAttemptMs: number | undefined;
   let diagnosis: Diagnosis | undefined;
-  let mounting: { readonly since: number; readonly sinceMs: number; readonly untilMs: number } | undefined;
+  let mounting: Mounting | undefined;
   let waitForProxyUntilMs = 0;
 
   const fail = (why: Diagnosis) => {
@@ -103,7 +114,7 @@ export function createRecovery(
       const since = edges.now();
       const sinceMs = monotonicMs();
       await queueStart(exec, mountUnitName(config().path));
-      mounting = { since, sinceMs, untilMs: sinceMs + mountPatience(failures) };
+      mounting = { since, sinceMs, untilMs: sinceMs + mountPatience(failures), saidActive: false };
     },
   } satisfies Partial<Record<Rung, (sight: Sight) => Promise<void>>>;
 
@@ -148,9 +159,15 @@ export function createRecovery(
         return;
       }
       const unit = mountUnitName(config().path);
-      const { ActiveState, Job } = await showUnit(exec, unit, ['ActiveState', 'Job']);
-      const underWay = ActiveState === 'activating' || (Job !== '' && Job !== '0');
+      const { ActiveState, SubState, Job } = await showUnit(exec, unit, ['ActiveState', 'SubState', 'Job']);
+      // `mounting-done`: it is mounted, and the helper still writes its state file.
+      const underWay = SubState.startsWith('mounting') || (Job !== '' && Job !== '0');
       if (underWay && monotonicMs() < mounting.untilMs) return;
+      // What was seen is older than what systemd says: it may have been mounted in between.
+      if (ActiveState === 'active' && !mounting.saidActive) {
+        mounting = { ...mounting, saidActive: true };
+        return;
+      }
       // Not a stop job: that would be taken for somebody's wish.
       if (underWay) await killUnit(exec, unit, 'all');
       if (sight.kind === 'foreign' && ActiveState === 'active') {

@@ -89,7 +89,12 @@ def left():
         pid, comm, state = int(stat.split('/')[2]), text[text.index('(') + 1:text.rindex(')')], text[text.rindex(')') + 2]
         cgroup = read('/proc/%d/cgroup' % pid).strip()
         command = read('/proc/%d/cmdline' % pid).replace('\0', ' ').strip()
-        if state == 'D' and cgroup != '0::/':
+        if state == 'Z':
+            # Its parent has not looked yet; the agent's own children must not stay.
+            parent = read('/proc/%s/cmdline' % text[text.rindex(')') + 4:].split()[0])
+            if 's3files-sftp/main.js' in parent:
+                found.append('a zombie of the agent: %s' % comm)
+        elif state == 'D' and cgroup != '0::/':
             found.append('stuck: %s (%s)' % (command or comm, read('/proc/%d/wchan' % pid)))
         elif comm == 'efs-proxy' and pid not in known:
             # One that a state file names is ended by the helper's own watchdog, 40 s after the unmount.

@@ -118,7 +118,7 @@ export function simulateHost(directory: string) {
       return ok(`ActiveState=${weather.helperWatchdog}\n`);
     }
     if (line.includes('kill --kill-who=all')) mountJob = false;
-    if (argv[0] === 'systemctl' && mountJob) return ok('ActiveState=activating\nJob=7\n');
+    if (argv[0] === 'systemctl' && mountJob) return ok('ActiveState=activating\nSubState=mounting\nJob=7\n');
     if (argv[0] === 'systemctl') return ok('ActiveState=inactive\nJob=\nResult=exit-code\n');
     if (argv[0] === 'journalctl' && line.includes('UNIT=home-sftp.mount MESSAGE_ID')) {
       const id = weather.stoppedByHand ? STOPPING : STARTED;
