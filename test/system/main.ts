@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { requirePrerequisites } from '../bed/prerequisites.ts';
 import { productRpm } from '../bed/product.ts';
+import { runEndurance } from './endurance.ts';
 import { FAULTS, HELPER_FAILURES } from './faults.ts';
 import { bootSystem } from './host.ts';
 import { LOADS, type Load, prepareLoads } from './loads.ts';
@@ -13,7 +14,7 @@ import { EMULATOR } from './vm/prerequisites.ts';
 /**
  * `npm run test:system`: every fault of the mount under every load, in a virtual machine with a real NFS mount. A whole
  * run writes docs/mount-faults.md; a part of it only prints. Arguments: `--only FAULT` or `--only FAULT/LOAD`, repeated,
- * `--list`, `--json`.
+ * `--list`, `--json`; `--endurance COUNT` is another run, see endurance.ts.
  */
 
 const REPORT = join(import.meta.dirname, '../../docs/mount-faults.md');
@@ -28,6 +29,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     json: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    endurance: { type: 'string' },
   },
 });
 
@@ -39,6 +41,9 @@ if (values.list) {
       .map(([name, title]) => `${name.padEnd(32)}${title}`)
       .join('\n')}\n`,
   );
+} else if (values.endurance !== undefined) {
+  requirePrerequisites();
+  process.exitCode = await runEndurance(Number(values.endurance), say);
 } else {
   process.exitCode = await run();
 }

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Bed } from '../bed/boot.ts';
+import { until } from '../bed/command.ts';
+import {
+  AGENT,
+  agentStatus,
+  bootWithProduct,
+  productRpm,
+  SSHD,
+  startAgent,
+  waitHealthy,
+} from '../bed/product.ts';
+import { FILE_SYSTEM } from '../bed/s3-files.ts';
+import { HELPER_FAILURES } from '../system/faults.ts';
+
+/** The mount's faults that FUSE can play, on one host; all of them, with real NFS: `npm run test:system`. */
+
+const UNIT = 'home-sftp.mount';
+let bed: Bed;
+
+beforeAll(async () => {
+  bed = await bootWithProduct(await productRpm());
+  await startAgent(bed);
+  await waitHealthy(bed, 60);
+});
+afterAll(async () => await bed?.shutdown());
+
+/** The mount's part of the status file, which costs no process of Node.js. */
+const mount = async () => JSON.parse(await bed.readFile('/run/s3files-sftp/status.json')).mount;
+const mountIs = async (what: string, holds: (report: Awaited<ReturnType<typeof mount>>) => boolean) =>
+  await until(what, async () => holds(await mount()), { timeoutMs: 30_000, everyMs: 200 });
+const recovered = async (before: number) =>
+  await mountIs('the recovery', ({ recoveries, serving }) => recoveries > before && serving);
+const isListening = async () => (await bed.run(['ss', '-ltnH', 'sport', '=', ':2222'])) !== '';
+
+describe('a lost mount whose helper fails', () => {
+  const failures = Object.entries(HELPER_FAILURES).filter(([name]) => !/hangs|missing/.test(name));
+
+  it('is told in a sentence with what to do and when it is tried next, for each known failure', async () => {
+    await bed.faults.umount('/home/sftp', '-l');
+    for (const [name, { inject, diagnosis = /$^/ }] of failures) {
+      const [, fault = ''] = /echo (\S+) >/.exec(inject) ?? [];
+      await bed.writeFile('/run/bed/mount-fault', fault);
+      await mountIs(name, ({ health, detail }) => health === 'failed' && diagnosis.test(detail));
+      const report = await mount();
+      expect(report, name).toMatchObject({
+        serving: false,
+        hint: expect.any(String),
+        nextAttemptAt: expect.any(Number),
+      });
+    }
+    await bed.run(['rm', '/run/bed/mount-fault']);
+    await mountIs('healthy', ({ health }) => health === 'healthy');
+  });
+
+  it('shows all of it in systemctl status and in doctor, and refuses partners at connect', async () => {
+    const { recoveries } = await mount();
+    await bed.s3files.faultMount('denied');
+    await bed.faults.umount('/home/sftp', '-l');
+    await mountIs('the verdict', ({ health }) => health === 'failed');
+    const shown = /denied the mount.*→ allow s3files:ClientMount.*next attempt at \d\d:\d\d:\d\dZ/;
+    await until('STATUS=', async () => shown.test(await bed.unit(AGENT, 'StatusText')));
+    const doctor = await bed.exec(['s3files-sftp', 'doctor']);
+    expect(doctor.code).toBe(1);
+    expect(doctor.stdout).toMatch(/denied the mount[^\n]*\n\s+→ allow s3files:ClientMount/);
+    expect(await isListening()).toBe(false);
+    await bed.s3files.faultMount(undefined);
+    await recovered(recoveries);
+    expect(await isListening()).toBe(true);
+  });
+});
+
+describe('whoever unmounts', () => {
+  it('with a bare umount has it repaired', async () => {
+    const { recoveries } = await mount();
+    await bed.faults.umount('/home/sftp');
+    await recovered(recoveries);
+  });
+
+  it('by stopping the unit is respected, until it is started', async () => {
+    await bed.run(['systemctl', 'stop', UNIT]);
+    await mountIs('maintenance', ({ health }) => health === 'maintenance');
+    await new Promise((resolve) => setTimeout(resolve, 4_000));
+    expect(await bed.unit(UNIT, 'ActiveState')).toBe('inactive');
+    expect(await isListening()).toBe(false);
+    await bed.run(['systemctl', 'start', UNIT]);
+    await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+  });
+});
+
+it('never serves another file system that is mounted over it, and takes that away', async () => {
+  const { recoveries } = await mount();
+  await bed.faults.mountOver('/home/sftp');
+  await mountIs('refused', ({ serving }) => !serving);
+  await recovered(recoveries);
+  expect(await bed.run(['findmnt', '--noheadings', '--output', 'FSTYPE', '/home/sftp'])).not.toMatch(/tmpfs/);
+});
+
+it('refuses partners also when the mount goes while the agent is dead, and keeps the local disk clean', async () => {
+  await bed.run(['systemctl', 'stop', AGENT]);
+  expect(await isListening()).toBe(true);
+  await bed.faults.umount('/home/sftp', '-l');
+  await until('the partner sshd to go', async () => (await bed.unit(SSHD, 'ActiveState')) === 'inactive');
+  expect(await isListening()).toBe(false);
+  const write = await bed.exec(['sh', '-c', 'echo x > /home/sftp/stray']);
+  expect(write.code).not.toBe(0);
+  await bed.run(['systemctl', 'start', AGENT]);
+  await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+});
+
+it('starts the mount helper’s watchdog again', async () => {
+  await bed.run(['systemctl', 'stop', 'amazon-efs-mount-watchdog']);
+  const isBack = async () => (await bed.unit('amazon-efs-mount-watchdog', 'ActiveState')) === 'active';
+  await until('the watchdog', isBack, { timeoutMs: 20_000, everyMs: 250 });
+  expect((await agentStatus(bed)).mount.serving).toBe(true);
+});
+
+it('removes logs of dead tunnels and an attempt that was cut off, and nothing else', async () => {
+  const name = (port: number) => `${FILE_SYSTEM}.home.sftp.${port}`;
+  const old = ['touch', '--date=20 minutes ago', '--'] as const;
+  const logs = Array.from({ length: 30 }, (_, i) => `/var/log/amazon/efs/${name(20700 + i)}.efs-proxy.log`);
+  const attempt = [
+    `/run/efs/~${name(20800)}`,
+    `/run/efs/${name(20800)}+`,
+    `/run/efs/stunnel-config.${name(20800)}`,
+  ];
+  await bed.run(['mkdir', attempt[1] ?? '']);
+  await bed.run([...old, ...logs, ...attempt]);
+  const others = ['/var/log/amazon/efs/mount.log', '/run/efs/~fs-0123456789abcdef0.mnt.other.20801'];
+  await bed.run([...old, ...others]);
+  // It looks once a minute.
+  const gone = async () => (await bed.exec(['test', '-e', attempt[0] ?? ''])).code !== 0;
+  await until('the leftovers to go', gone, { timeoutMs: 75_000, everyMs: 500 });
+  const listed = await bed.run(['ls', '-A', '/run/efs', '/var/log/amazon/efs']);
+  expect(listed).not.toMatch(/20800/);
+  expect(listed.match(/\.207\d\d\.efs-proxy\.log/g) ?? []).toHaveLength(5);
+  expect(listed).toMatch(/mount\.log/);
+  expect(listed).toMatch(/~fs-0123456789abcdef0\.mnt\.other\.20801/);
+});
