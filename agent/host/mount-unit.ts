@@ -11,6 +11,20 @@ import { mountUnitName } from '../os/unit-name.ts';
  */
 const MOUNT_TIMEOUT_SECONDS = 300;
 
+/** Takes a dead mount away at shutdown. */
+const UNMOUNT_UNIT = 's3files-sftp-unmount.service';
+
+/** Names the mount to the unit that takes it away at shutdown, which is stopped before it. */
+export function renderUnmountDropIn(path: string): string {
+  return `# Rendered by s3files-sftp-agent from /etc/s3files-sftp/config.toml; changes here are lost.
+[Unit]
+After=${mountUnitName(path)}
+
+[Service]
+Environment=MOUNT_POINT=${path}
+`;
+}
+
 /**
  * Renders the mount unit (systemd.mount(5)). Through it the helper's tunnel lives in the unit's own cgroup, so it
  * outlives the agent. Type s3files, never efs; the port stays random, since a fixed one blocks remounts.
@@ -22,6 +36,7 @@ Description=S3 Files file system of s3files-sftp
 Documentation=man:s3files-sftp(8)
 # The agent does the resting between attempts.
 StartLimitIntervalSec=0
+Wants=${UNMOUNT_UNIT}
 
 [Mount]
 What=${file_system_id}:/
@@ -33,7 +48,8 @@ TimeoutSec=${MOUNT_TIMEOUT_SECONDS}
 }
 
 /**
- * Writes the mount unit where it is new or changed, and makes systemd read it.
+ * Writes the mount unit, and what names the mount to the unit that takes it away at shutdown, where they are new or
+ * changed, and makes systemd read them.
  * @param directory where systemd looks for units
  * @returns whether it was changed @throws OperationError
  */
@@ -42,9 +58,17 @@ export async function ensureMountUnit(
   directory: string,
   exec: Exec,
 ): Promise<boolean> {
+  const dropIns = join(directory, `${UNMOUNT_UNIT}.d`);
   await ensureDirectory(directory);
-  const path = join(directory, mountUnitName(mount.path));
-  const changed = await writeFileIfChanged(path, renderMountUnit(mount), { mode: 0o644 });
+  await ensureDirectory(dropIns);
+  const files: ReadonlyArray<readonly [path: string, text: string]> = [
+    [join(dropIns, 'mount.conf'), renderUnmountDropIn(mount.path)],
+    [join(directory, mountUnitName(mount.path)), renderMountUnit(mount)],
+  ];
+  let changed = false;
+  for (const [path, text] of files) {
+    if (await writeFileIfChanged(path, text, { mode: 0o644 })) changed = true;
+  }
   if (changed) await daemonReload(exec);
   return changed;
 }

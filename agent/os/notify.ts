@@ -3,8 +3,8 @@ import { OperationError } from '../operation-error.ts';
 import type { Exec } from './exec.ts';
 import { execOk } from './exec-ok.ts';
 
-/** systemd-notify(1) waits for PID 1 to have read the message; a watchdog's period is much longer than this. */
-const DEADLINE_MS = 5_000;
+/** systemd-notify(1) waits for PID 1 to have read the message; a watchdog's period is three times this. */
+const DEADLINE_MS = 10_000;
 
 /** What the agent tells systemd about itself (sd_notify(3)). Each call does nothing where no systemd started it. */
 export interface Notifier {

@@ -34,5 +34,7 @@ function transient(deadlineSeconds: number, unit: string | undefined): Argv {
     // A child that hangs on the mount in spite of SIGKILL must not hold systemd's queue for the default 90 s.
     '--property=TimeoutStopSec=2',
     '--property=SendSIGKILL=yes',
+    // As the agent itself: partners' logins must not starve it.
+    '--property=CPUWeight=400',
   ];
 }

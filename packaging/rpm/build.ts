@@ -27,6 +27,12 @@ const FILES: ReadonlyArray<readonly [from: string, to: string, mode: number]> = 
     0o644,
   ],
   ['packaging/systemd/s3files-sftp-sshd.service', 'usr/lib/systemd/system/s3files-sftp-sshd.service', 0o644],
+  [
+    'packaging/systemd/s3files-sftp-unmount.service',
+    'usr/lib/systemd/system/s3files-sftp-unmount.service',
+    0o644,
+  ],
+  ['packaging/systemd/unmount-dead', `${CODE}/unmount-dead`, 0o755],
   ['packaging/systemd/mount-namespace', `${CODE}/mount-namespace`, 0o755],
   ['packaging/systemd/sshd-launcher', `${CODE}/sshd-launcher`, 0o755],
   ['LICENSE', 'usr/share/licenses/s3files-sftp-agent/LICENSE', 0o644],

@@ -118,7 +118,7 @@ it('starts the mount helper’s watchdog again', async () => {
 it('removes logs of dead tunnels and an attempt that was cut off, and nothing else', async () => {
   const name = (port: number) => `${FILE_SYSTEM}.home.sftp.${port}`;
   const old = ['touch', '--date=20 minutes ago', '--'] as const;
-  const logs = Array.from({ length: 30 }, (_, i) => `/var/log/amazon/efs/${name(20700 + i)}.efs-proxy.log`);
+  const logs = Array.from({ length: 30 }, (_, i) => `/var/log/amazon/efs/${name(21900 + i)}.efs-proxy.log`);
   const attempt = [
     `/run/efs/~${name(20800)}`,
     `/run/efs/${name(20800)}+`,
@@ -133,7 +133,7 @@ it('removes logs of dead tunnels and an attempt that was cut off, and nothing el
   await until('the leftovers to go', gone, { timeoutMs: 75_000, everyMs: 500 });
   const listed = await bed.run(['ls', '-A', '/run/efs', '/var/log/amazon/efs']);
   expect(listed).not.toMatch(/20800/);
-  expect(listed.match(/\.207\d\d\.efs-proxy\.log/g) ?? []).toHaveLength(5);
+  expect(listed.match(/\.219\d\d\.efs-proxy\.log/g) ?? []).toHaveLength(5);
   expect(listed).toMatch(/mount\.log/);
   expect(listed).toMatch(/~fs-0123456789abcdef0\.mnt\.other\.20801/);
 });

@@ -52,6 +52,7 @@ export async function prepareLoads(
   for (const load of loads.filter((each) => each !== 'idle')) {
     await vm.load('idle');
     await startLoad(vm, load);
+    await settle(vm);
     await vm.save(load);
     say(`${LOADS[load]}: ready`);
   }
@@ -92,6 +93,15 @@ async function startLoad(vm: Vm, load: Load): Promise<void> {
         everyMs: 1000,
       });
   }
+}
+
+/** What the start of a load did to slow processors is over: partners are served, and the agent pings. */
+async function settle(vm: Vm): Promise<void> {
+  const isCalm = async () => {
+    const { door, health, pingAge } = JSON.parse(await vm.sh('cat /run/bed/now.json'));
+    return door === 'served' && health === 'healthy' && pingAge <= 12;
+  };
+  await until('the machine to be calm', isCalm, { timeoutMs: 120_000, everyMs: 1000 });
 }
 
 /** Bytes of the uploads that are under way, as the server has them. */

@@ -149,7 +149,7 @@ def main():
         thread.start()
         # Logging in is work for two slow processors.
         if load == 'sessions':
-            time.sleep(0.6)
+            time.sleep(1)
     for thread in threads:
         thread.join()
 

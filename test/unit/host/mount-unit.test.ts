@@ -43,3 +43,11 @@ it('makes systemd read it when it changed, and only then', async () => {
   expect(await ensureMountUnit({ ...MOUNT, options: [] }, directory, exec)).toBe(true);
   expect(commands.filter((argv) => argv.includes('daemon-reload'))).toHaveLength(2);
 });
+
+it('names the mount to the unit that takes a dead one away at shutdown, before systemd would wait for it', async () => {
+  await ensureMountUnit(MOUNT, directory, exec);
+  expect(renderMountUnit(MOUNT)).toMatch(/^Wants=s3files-sftp-unmount\.service$/m);
+  const dropIn = await readFile(join(directory, 's3files-sftp-unmount.service.d/mount.conf'), 'utf8');
+  expect(dropIn).toMatch(/^After=srv-in\\x2dbox\.mount$/m);
+  expect(dropIn).toMatch(/^Environment=MOUNT_POINT=\/srv\/in-box$/m);
+});
