@@ -112,7 +112,7 @@ it('starts the mount helper’s watchdog again', async () => {
   await bed.run(['systemctl', 'stop', 'amazon-efs-mount-watchdog']);
   const isBack = async () => (await bed.unit('amazon-efs-mount-watchdog', 'ActiveState')) === 'active';
   await until('the watchdog', isBack, { timeoutMs: 20_000, everyMs: 250 });
-  expect((await agentStatus(bed)).mount.serving).toBe(true);
+  expect((await mount()).serving).toBe(true);
 });
 
 it('removes logs of dead tunnels and an attempt that was cut off, and nothing else', async () => {

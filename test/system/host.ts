@@ -1,7 +1,9 @@
-import { copyFile, mkdir, open, readFile, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { copyFile, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Aws, createAws } from '../bed/aws.ts';
 import { AWS_ENVIRONMENT } from '../bed/aws-client.ts';
+import { exists } from '../bed/cache.ts';
 import { commandOk, ended, killGroup, until } from '../bed/command.ts';
 import { startMoto } from '../bed/moto.ts';
 import { AWS_PORT, MOTO_PORT } from '../bed/outside/protocol.ts';
@@ -13,6 +15,7 @@ import { BUCKET, FILE_SYSTEM } from '../bed/s3-files.ts';
 import { OUTSIDE_ADDRESS, vmImage } from './vm/image.ts';
 import { startVm, type Vm } from './vm/machine.ts';
 
+const MACHINES = '/tmp/s3files-sftp-bed';
 const STAND_IN = join(import.meta.dirname, 'stand-in');
 
 /** Only what has no default: the matrix measures the product as it is delivered. */
@@ -41,12 +44,16 @@ export interface SystemHost {
 /** Boots the virtual machine, and installs the product as an operator does; it is not started yet. */
 export async function bootSystem(rpm: string): Promise<SystemHost> {
   const [image, stubs, python] = [await vmImage(), await stubRepository(STAND_IN), await motoPython()];
-  const directory = `/tmp/s3files-sftp-bed/vm-${process.pid}`;
+  await sweep();
+  const directory = join(MACHINES, `vm-${process.pid}`);
   await mkdir(directory, { recursive: true });
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', remove);
   const started: Array<() => Promise<unknown> | unknown> = [];
   const shutdown = async () => {
     for (const stop of started.splice(0).toReversed()) await stop();
-    await rm(directory, { recursive: true, force: true });
+    process.off('exit', remove);
+    remove();
   };
   try {
     const log = await open(join(directory, 'console.log'), 'a');
@@ -97,6 +104,15 @@ async function install(vm: Vm): Promise<void> {
   await vm.writeFile('/etc/s3files-sftp/config.toml', CONFIG);
   await vm.writeFile(`/etc/systemd/system/${AGENT}.d/bed.conf`, DROP_IN);
   await vm.run(['systemctl', 'daemon-reload']);
+}
+
+/** Removes the disks of runs that were killed; their processes died with them. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(MACHINES).catch(() => [])) {
+    const pid = /^vm-(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || (await exists(`/proc/${pid}`))) continue;
+    await rm(join(MACHINES, name), { recursive: true, force: true });
+  }
 }
 
 /** A disk with the packages, so that the machine needs nothing of the outside to install them. */

@@ -60,9 +60,12 @@ async function run(): Promise<number> {
     const loads = [...new Set(cells.map(({ load }): Load => load))];
     if (whole && !loads.includes('upload')) loads.push('upload');
     await prepareLoads(host, loads, say);
-    const results = await runMatrix(host.vm, cells, say);
+    const minutes = () => (performance.now() - started) / 60_000;
+    const results = await runMatrix(host.vm, cells, say, async (some) => {
+      if (whole) await writeReport(REPORT, { results: some, shutdowns: [], minutes: minutes() });
+    });
     const shutdowns = whole ? await measureShutdowns(host, say) : [];
-    const outcome = { results, shutdowns, minutes: (performance.now() - started) / 60_000 };
+    const outcome = { results, shutdowns, minutes: minutes() };
     if (whole) {
       await writeReport(REPORT, outcome);
       say(`written: ${REPORT}`);

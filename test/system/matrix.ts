@@ -28,11 +28,15 @@ export function chooseCells(only: readonly string[]): Cell[] {
   return only.length === 0 ? all : all.filter((cell) => only.some((wanted) => matches(cell, wanted)));
 }
 
-/** Plays the cells one after the other. One that could not be played at all is a failed one. */
+/**
+ * Plays the cells one after the other. One that could not be played at all is a failed one.
+ * @param keep is given all results so far after each cell, so that a run that is cut off has not been in vain
+ */
 export async function runMatrix(
   vm: Vm,
   cells: readonly Cell[],
   say: (text: string) => void,
+  keep: (results: readonly CellResult[]) => Promise<void>,
 ): Promise<CellResult[]> {
   const results: CellResult[] = [];
   for (const { name, fault, load } of cells) {
@@ -47,6 +51,7 @@ export async function runMatrix(
     const seconds = Math.round((performance.now() - began) / 1000);
     const place = `${String(results.length).padStart(3)}/${cells.length}`;
     say(`${place}  ${inBrief(result)}  (${seconds} s)`);
+    await keep(results);
   }
   return results;
 }

@@ -29,7 +29,7 @@ OPTIONS = ['-F', '/dev/null', '-P', '2222', '-i', KEY, '-b', '-']
 for option in ('BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null',
                'LogLevel=VERBOSE', 'ConnectTimeout=20', 'ServerAliveInterval=15'):
     OPTIONS += ['-o', option]
-LARGE_BYTES, LARGE_KBIT = 16 << 20, 4000
+LARGE_BYTES, LARGE_KBIT = 12 << 20, 3000
 SMALL_BYTES = 20_000
 STUCK_SECONDS = 60
 writing = threading.Lock()
