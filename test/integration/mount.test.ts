@@ -1,15 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bed } from '../bed/boot.ts';
 import { until } from '../bed/command.ts';
-import {
-  AGENT,
-  agentStatus,
-  bootWithProduct,
-  productRpm,
-  SSHD,
-  startAgent,
-  waitHealthy,
-} from '../bed/product.ts';
+import { AGENT, bootWithProduct, productRpm, SSHD, startAgent, waitHealthy } from '../bed/product.ts';
 import { FILE_SYSTEM } from '../bed/s3-files.ts';
 import { HELPER_FAILURES } from '../system/faults.ts';
 
@@ -25,8 +17,11 @@ beforeAll(async () => {
 });
 afterAll(async () => await bed?.shutdown());
 
-/** The mount's part of the status file, which costs no process of Node.js. */
-const mount = async () => JSON.parse(await bed.readFile('/run/s3files-sftp/status.json')).mount;
+/** The mount's part of the status file, which costs no process of Node.js; a stopped agent's is out of date. */
+const mount = async () => {
+  const status = JSON.parse(await bed.readFile('/run/s3files-sftp/status.json'));
+  return status.state === 'stopped' ? { health: 'stopped', serving: false } : status.mount;
+};
 const mountIs = async (what: string, holds: (report: Awaited<ReturnType<typeof mount>>) => boolean) =>
   await until(what, async () => holds(await mount()), { timeoutMs: 30_000, everyMs: 200 });
 const recovered = async (before: number) =>
