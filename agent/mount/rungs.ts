@@ -56,7 +56,7 @@ export async function unmount(exec: Exec, rung: Rung, path: string): Promise<voi
   const deadlineMs = RUNG_DEADLINE_MS[rung];
   const argv: Argv = ['umount', ...flags, '--', path];
   // One that hangs in spite of SIGKILL must not be joined by another on each attempt.
-  const unit = `s3files-sftp-${rung}.service`;
+  const unit = `s3files-sftp-rung-${rung}.service`;
   const stuck = await processesOf(unit);
   if (stuck.length > 0) {
     const cause = `the last one is stuck: process ${stuck.join(', ')}`;
