@@ -132,3 +132,35 @@ it('removes logs of dead tunnels and an attempt that was cut off, and nothing el
   expect(listed).toMatch(/mount\.log/);
   expect(listed).toMatch(/~fs-0123456789abcdef0\.mnt\.other\.20801/);
 });
+
+describe('at shutdown', () => {
+  const unit = 's3files-sftp-unmount.service';
+  const takeAway = async () =>
+    await bed.exec(['/usr/lib/s3files-sftp/unmount-dead', '/home/sftp'], { timeoutMs: 40_000 });
+
+  it('stands a unit between the partners’ sshd and the mount', async () => {
+    expect(await bed.unit(unit, 'ActiveState')).toBe('active');
+    expect((await bed.unit(unit, 'After')).split(' ')).toContain(UNIT);
+    expect((await bed.unit(unit, 'Before')).split(' ')).toContain(SSHD);
+  });
+
+  it('leaves a mount that answers to systemd, which writes what is not written yet', async () => {
+    expect((await takeAway()).code).toBe(0);
+    expect((await bed.exec(['findmnt', '/home/sftp'])).code).toBe(0);
+  });
+
+  it('takes one that hangs away within half a minute, with whoever holds it', async () => {
+    await bed.run(['systemctl', 'stop', AGENT, SSHD]);
+    const holder = bed.spawn(['sh', '-c', 'cd /home/sftp && exec sleep 300']);
+    const holds = async () =>
+      (await bed.exec(['sh', '-c', 'ls -l /proc/[0-9]*/cwd'])).stdout.includes('/home/sftp');
+    await until('the holder', holds);
+    await bed.faults.stopProxy();
+    const began = performance.now();
+    expect(await takeAway()).toMatchObject({ code: 0, stdout: expect.stringMatching(/does not answer/) });
+    expect(performance.now() - began).toBeLessThan(30_000);
+    expect(await bed.run(['cat', '/proc/1/mountinfo'])).not.toContain(' /home/sftp ');
+    expect(await holds()).toBe(false);
+    holder.kill();
+  });
+});

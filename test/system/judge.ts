@@ -71,7 +71,11 @@ export function judge(name: string, load: Load, fault: MountFault, course: Cours
   expect(evidence.left.length === 0, `left behind: ${evidence.left.join('; ')}`);
   expect(agentAlive, 'the agent was restarted, or its watchdog not fed');
   expect(!('stuck' in partners), 'a partner’s client hung');
-  expect(!('turned-away' in partners), 'partners were turned away after they had logged in');
+  // Before the verdict nobody can know: whoever logs in then waits for the mount, and is sent away with the others.
+  const tooLate = evidence.partners.filter(
+    ({ t, seconds = 0, outcome }) => outcome === 'turned-away' && t - seconds > (times.refused ?? Infinity),
+  );
+  expect(tooLate.length === 0, `${tooLate.length} partners were turned away after they had logged in`);
   expect(fault.diagnosis === undefined || fault.diagnosis.test(said), `said only: ${said || 'nothing'}`);
 
   const since = (from: number, to: number | undefined) =>

@@ -7,14 +7,15 @@ import { FAULTS, HELPER_FAILURES } from './faults.ts';
 import { bootSystem } from './host.ts';
 import { LOADS, type Load, prepareLoads } from './loads.ts';
 import { chooseCells, runMatrix } from './matrix.ts';
-import { closingLine, renderReport, writeReport } from './report.ts';
+import { closingLine, lastOutcome, type Outcome, renderReport, writeReport } from './report.ts';
 import { measureShutdowns } from './shutdown.ts';
 import { EMULATOR } from './vm/prerequisites.ts';
 
 /**
  * `npm run test:system`: every fault of the mount under every load, in a virtual machine with a real NFS mount. A whole
  * run writes docs/mount-faults.md; a part of it only prints. Arguments: `--only FAULT` or `--only FAULT/LOAD`, repeated,
- * `--list`, `--json`; `--endurance COUNT` is another run, see endurance.ts.
+ * `--list`, `--json`; `--render` writes the last whole run's report again;
+ * `--endurance COUNT` is another run, see endurance.ts.
  */
 
 const REPORT = join(import.meta.dirname, '../../docs/mount-faults.md');
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
     endurance: { type: 'string' },
+    render: { type: 'boolean', default: false },
   },
 });
 
@@ -41,6 +43,10 @@ if (values.list) {
       .map(([name, title]) => `${name.padEnd(32)}${title}`)
       .join('\n')}\n`,
   );
+} else if (values.render) {
+  const outcome = await lastOutcome();
+  await writeReport(REPORT, outcome);
+  process.stdout.write(`${closingLine(outcome)}\n`);
 } else if (values.endurance !== undefined) {
   requirePrerequisites();
   process.exitCode = await runEndurance(Number(values.endurance), say);
@@ -60,12 +66,15 @@ async function run(): Promise<number> {
     const loads = [...new Set(cells.map(({ load }): Load => load))];
     if (whole && !loads.includes('upload')) loads.push('upload');
     await prepareLoads(host, loads, say);
-    const minutes = () => (performance.now() - started) / 60_000;
+    const outcomeOf = (results: Outcome['results'], shutdowns: Outcome['shutdowns']): Outcome => ({
+      ...{ results, shutdowns, minutes: (performance.now() - started) / 60_000 },
+      at: new Date().toISOString(),
+    });
     const results = await runMatrix(host.vm, cells, say, async (some) => {
-      if (whole) await writeReport(REPORT, { results: some, shutdowns: [], minutes: minutes() });
+      if (whole) await writeReport(REPORT, outcomeOf(some, []));
     });
     const shutdowns = whole ? await measureShutdowns(host, say) : [];
-    const outcome = { results, shutdowns, minutes: minutes() };
+    const outcome = outcomeOf(results, shutdowns);
     if (whole) {
       await writeReport(REPORT, outcome);
       say(`written: ${REPORT}`);

@@ -1,4 +1,6 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { explanationOf } from './explanations.ts';
 import { FAULTS, HELPER_FAILURES, type MountFault } from './faults.ts';
 import { type CellResult, DETECT_SECONDS, RECOVER_SECONDS } from './judge.ts';
 import { LOADS, type Load } from './loads.ts';
@@ -9,6 +11,8 @@ export interface Outcome {
   readonly results: readonly CellResult[];
   readonly shutdowns: readonly Shutdown[];
   readonly minutes: number;
+  /** When it ended, in ISO form. */
+  readonly at: string;
 }
 
 const LOAD_NAMES = Object.keys(LOADS) as Load[];
@@ -21,8 +25,18 @@ export function closingLine({ results, shutdowns }: Outcome): string {
   return `${passed} passed, ${failed + blocked} failed`;
 }
 
+/** Where the figures of the last whole run are kept, so that the report can be rendered again. */
+const KEPT = join(import.meta.dirname, '../../dist/mount-faults.json');
+
 export async function writeReport(path: string, outcome: Outcome): Promise<void> {
+  await mkdir(dirname(KEPT), { recursive: true });
+  await writeFile(KEPT, JSON.stringify(outcome));
   await writeFile(path, renderReport(outcome));
+}
+
+/** The last whole run of this worktree. @throws Error where there was none */
+export async function lastOutcome(): Promise<Outcome> {
+  return JSON.parse(await readFile(KEPT, 'utf8'));
 }
 
 /** The tables, as Markdown. */
@@ -39,15 +53,16 @@ export function renderReport(outcome: Outcome): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-function introduction({ minutes, results }: Outcome): string {
-  const day = new Date().toISOString().slice(0, 10);
+function introduction(outcome: Outcome): string {
+  const { minutes, results, at } = outcome;
+  const day = at.slice(0, 10);
   return `# What the mount does when something breaks
 
 <!-- Written by \`npm run test:system\`; changes here are lost. -->
 
 Each cell is a virtual machine (x86-64, two emulated processors, about five times slower than a real host) with the
 product installed by \`dnf\` and its default periods, NFS 4.2 mounted hard through a proxy on a changing port by a stand-in
-of \`mount.s3files\`, and partners with OpenSSH's \`sftp\`. ${results.length} cells, ${closingLine({ results, shutdowns: [], minutes })}, ${Math.round(minutes)} min, ${day}.
+of \`mount.s3files\`, and partners with OpenSSH's \`sftp\`. ${results.length} cells, ${closingLine({ ...outcome, shutdowns: [] })}, ${Math.round(minutes)} min, ${day}.
 
 How to read a cell: seconds until the agent had its verdict / seconds from the end of the cause until partners were
 served again. "–": there was nothing to notice, partners were served throughout. Promised: ≤ ${DETECT_SECONDS} s / ≤ ${RECOVER_SECONDS} s; no byte
@@ -115,7 +130,7 @@ function details(results: readonly CellResult[]): string {
     .filter(({ fault }) => fault in FAULTS)
     .map((result) => {
       const seen = Object.entries(result.partners).map(([outcome, count]) => `${count} ${outcome}`);
-      const remarks = [...(result.note === '' ? [] : [result.note]), ...result.faults].join('; ');
+      const remarks = remarksOf(result);
       const name = `${result.fault} × ${result.load}`;
       return `| ${name} | ${result.refuseSeconds ?? '–'} | ${seen.join(', ') || '–'} | ${remarks} |`;
     });
@@ -123,7 +138,7 @@ function details(results: readonly CellResult[]): string {
     '## What partners saw',
     '',
     'Refused: seconds until nobody could connect any more. Outcomes of their uploads and sessions: *ok*; *refused*, nobody',
-    'listened; *closed*, before they had logged in; *broken*, the connection or the command failed, and their client said',
+    'listened; *closed*, before they had logged in; *turned-away*, after it, before the verdict; *broken*, the connection or the command failed, and their client said',
     'so; *session ended*, the connection was closed; *session open*, it was there to the end. One upload that is made after',
     'each recovery is among the *ok*.',
     '',
@@ -137,7 +152,7 @@ function helperTable(results: readonly CellResult[]): string {
   const rows = Object.entries(HELPER_FAILURES).map(([name, { title }]) => {
     const result = results.find((each) => each.fault === name);
     const said = (result?.said ?? '').replaceAll('|', '\\|');
-    const remarks = result?.faults.join('; ') ?? '';
+    const remarks = result === undefined ? '' : remarksOf(result);
     return `| ${title.replace('mount lost; helper: ', '')} | ${cellText(result)} | ${said} | ${remarks} |`;
   });
   return [
@@ -149,6 +164,15 @@ function helperTable(results: readonly CellResult[]): string {
     '|---|---:|---|---|',
     ...rows,
   ].join('\n');
+}
+
+/** What is not as promised, and why. */
+function remarksOf(result: CellResult): string {
+  const explanation = result.faults.length === 0 ? '' : explanationOf(result);
+  return [result.note, ...result.faults, explanation]
+    .filter((each) => each !== '')
+    .join('; ')
+    .replaceAll('|', '\\|');
 }
 
 function shutdownTable(shutdowns: readonly Shutdown[]): string {
