@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Bed } from '../bed/boot.ts';
 import { until } from '../bed/command.ts';
-import { AGENT, bootWithProduct, productRpm, SSHD, startAgent, waitHealthy } from '../bed/product.ts';
+import {
+  AGENT,
+  agentLog,
+  bootWithProduct,
+  productRpm,
+  SSHD,
+  startAgent,
+  waitHealthy,
+} from '../bed/product.ts';
 import { FILE_SYSTEM } from '../bed/s3-files.ts';
 import { HELPER_FAILURES } from '../system/faults.ts';
 
@@ -106,7 +114,9 @@ it('refuses partners also when the mount goes while the agent is dead, and keeps
 it('starts the mount helper’s watchdog again', async () => {
   await bed.run(['systemctl', 'stop', 'amazon-efs-mount-watchdog']);
   const isBack = async () => (await bed.unit('amazon-efs-mount-watchdog', 'ActiveState')) === 'active';
-  await until('the watchdog', isBack, { timeoutMs: 20_000, everyMs: 250 });
+  await until('the watchdog', isBack, { timeoutMs: 30_000, everyMs: 250 }).catch(async (cause) => {
+    throw new Error(`it stays dead:\n${JSON.stringify(await mount())}\n${await agentLog(bed)}`, { cause });
+  });
   expect((await mount()).serving).toBe(true);
 });
 

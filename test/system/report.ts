@@ -13,6 +13,8 @@ export interface Outcome {
   readonly minutes: number;
   /** When it ended, in ISO form. */
   readonly at: string;
+  /** What a reader must know of this run, where it was no ordinary one. */
+  readonly remark?: string;
 }
 
 const LOAD_NAMES = Object.keys(LOADS) as Load[];
@@ -54,7 +56,7 @@ export function renderReport(outcome: Outcome): string {
 }
 
 function introduction(outcome: Outcome): string {
-  const { minutes, results, at } = outcome;
+  const { minutes, results, at, remark } = outcome;
   const day = at.slice(0, 10);
   return `# What the mount does when something breaks
 
@@ -67,7 +69,7 @@ of \`mount.s3files\`, and partners with OpenSSH's \`sftp\`. ${results.length} ce
 How to read a cell: seconds until the agent had its verdict / seconds from the end of the cause until partners were
 served again. "–": there was nothing to notice, partners were served throughout. Promised: ≤ ${DETECT_SECONDS} s / ≤ ${RECOVER_SECONDS} s; no byte
 lost or on the host's own disk, no process left behind, the agent alive and its watchdog fed. A cell that is not as
-promised is bold, and explained below.`;
+promised is bold, and explained below.${remark === undefined ? '' : `\n\n${remark}`}`;
 }
 
 /** Ninety-fifth percentile and maximum over all cells. */
