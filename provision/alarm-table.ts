@@ -26,6 +26,8 @@ export interface AlarmDefinition {
   readonly periods: number;
   /** `bad`: silence is the fault. `ignore`: silence says nothing, another alarm tells. `good`: no data means nothing happened. */
   readonly silence: 'bad' | 'ignore' | 'good';
+  /** `unheard`: that it went out is no good news, so nobody is told. */
+  readonly clears?: 'unheard';
   readonly meaning: string;
   /** Heading in docs/runbook.md, as its anchor. */
   readonly runbook: string;
@@ -95,7 +97,10 @@ export const ALARMS: readonly AlarmDefinition[] = [
     periodSeconds: 300,
     periods: 1,
     silence: 'ignore',
-    meaning: 'A finished upload is not in the bucket, long after it should be.',
+    // Each host counts its own uploads: a replaced one takes its count along, and the new one says 0.
+    clears: 'unheard',
+    meaning:
+      'A finished upload is not in the bucket, long after it should be. Nobody is told when this clears: look for the receipts.',
     runbook: 'undelivered-uploads',
   },
   {
@@ -136,8 +141,9 @@ export const ALARMS: readonly AlarmDefinition[] = [
     source: { from: 'ec2', name: 'StatusCheckFailed', statistic: 'Maximum' },
     when: 'above',
     threshold: 0,
-    periodSeconds: 60,
-    periods: 3,
+    // Basic monitoring may hand out the group's sum once in five minutes: shorter periods would have gaps, which are good.
+    periodSeconds: 300,
+    periods: 1,
     silence: 'good',
     meaning: 'EC2 says that the host or its hardware is impaired; the group replaces it.',
     runbook: 'status-check',

@@ -67,30 +67,17 @@ export class Alarms extends Construct {
 
   constructor(scope: Construct, id: string, props: AlarmsProps) {
     super(scope, id);
-    this.topic = props.alarmTopic ?? this.#createTopic();
+    this.topic =
+      props.alarmTopic ?? new Topic(this, 'Topic', { displayName: 'S3 Files SFTP', enforceSSL: true });
+    letAlarmsPublish(this.topic);
     if (props.alarmEmail) this.topic.addSubscription(new EmailSubscription(props.alarmEmail));
     const action = new SnsAction(this.topic);
     this.alarms = [...ALARMS, cpuAlarm(props.instanceType)].map((definition) => {
       const alarm = this.#create(definition, props);
       alarm.addAlarmAction(action);
-      alarm.addOkAction(action);
+      if (definition.clears !== 'unheard') alarm.addOkAction(action);
       return alarm;
     });
-  }
-
-  /** A policy of one's own replaces the one that lets this account's alarms publish, so it must say so again. */
-  #createTopic(): Topic {
-    const topic = new Topic(this, 'Topic', { displayName: 'S3 Files SFTP', enforceSSL: true });
-    topic.addToResourcePolicy(
-      new PolicyStatement({
-        sid: 'AlarmsPublish',
-        principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-        actions: ['sns:Publish'],
-        resources: [topic.topicArn],
-        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
-      }),
-    );
-    return topic;
   }
 
   #create(definition: AlarmDefinition, { monitored, runbookUrl }: AlarmsProps): Alarm {
@@ -106,4 +93,31 @@ export class Alarms extends Construct {
       treatMissingData: SILENCE[definition.silence],
     });
   }
+}
+
+/**
+ * A topic without a policy takes alarms from its account; one that has a policy, or a key, takes none unless they say
+ * so, and the alarm turns red unheard. Does nothing to a topic or key from elsewhere, which are not ours to change
+ * (what they must allow is said at the prop).
+ */
+function letAlarmsPublish(topic: ITopic): void {
+  const principals = [new ServicePrincipal('cloudwatch.amazonaws.com')];
+  topic.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'AlarmsPublish',
+      principals,
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(topic).account } },
+    }),
+  );
+  // Without a condition on the account, as https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html has it.
+  topic.masterKey?.addToResourcePolicy(
+    new PolicyStatement({
+      sid: 'AlarmsEncrypt',
+      principals,
+      actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+      resources: ['*'],
+    }),
+  );
 }

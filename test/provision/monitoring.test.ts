@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Match } from 'aws-cdk-lib/assertions';
+import { Key } from 'aws-cdk-lib/aws-kms';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { describe, expect, it } from 'vitest';
 import { METRICS } from '../../agent/metrics/catalogue.ts';
@@ -20,6 +21,8 @@ const anchors = new Set(
       .replaceAll(' ', '-'),
   ),
 );
+
+const PUBLISH = { Action: 'sns:Publish', Principal: { Service: 'cloudwatch.amazonaws.com' } };
 
 describe('the alarms', () => {
   it('are ten, each on one standard-resolution metric, which is what is free', () => {
@@ -81,19 +84,16 @@ describe('the alarms', () => {
   it('may publish to the topic of the stack’s own, whose policy replaces the default one', () => {
     template.hasResourceProperties('AWS::SNS::TopicPolicy', {
       PolicyDocument: {
-        Statement: Match.arrayWith([
-          Match.objectLike({
-            Effect: 'Allow',
-            Action: 'sns:Publish',
-            Principal: { Service: 'cloudwatch.amazonaws.com' },
-          }),
-        ]),
+        Statement: Match.arrayWith([Match.objectLike({ Effect: 'Allow', ...PUBLISH })]),
       },
     });
   });
 
   it('are heard: raised and cleared at one topic, given or made, that refuses plain HTTP', () => {
-    for (const alarm of alarms) expect(alarm.OKActions).toEqual(alarm.AlarmActions);
+    expect(alarms.map(({ AlarmActions }) => AlarmActions?.length)).toEqual(Array(10).fill(1));
+    const cleared = alarms.filter(({ OKActions }) => OKActions !== undefined);
+    for (const alarm of cleared) expect(alarm.OKActions).toEqual(alarm.AlarmActions);
+    expect(cleared).toHaveLength(9);
     template.hasResourceProperties('AWS::SNS::TopicPolicy', {
       PolicyDocument: {
         Statement: Match.arrayWith([
@@ -112,6 +112,40 @@ describe('the alarms', () => {
       Protocol: 'email',
       Endpoint: 'ops@example.com',
     });
+  });
+
+  it('do not say that an upload arrived because its host was replaced', () => {
+    const [undelivered] = alarms.filter(({ MetricName }) => MetricName === 'UndeliveredUploads');
+    expect(undelivered?.OKActions).toBeUndefined();
+  });
+
+  it('may publish to a topic of the same app that has a policy and a key of its own', () => {
+    const given = templateOf((stack) => ({
+      alarmTopic: new Topic(stack, 'Ops', { enforceSSL: true, masterKey: new Key(stack, 'OpsKey') }),
+    }));
+    given.resourceCountIs('AWS::SNS::Topic', 1);
+    given.hasResourceProperties('AWS::SNS::TopicPolicy', {
+      Topics: [{ Ref: Match.stringLikeRegexp('^Ops') }],
+      PolicyDocument: {
+        Statement: Match.arrayWith([Match.objectLike({ Effect: 'Allow', ...PUBLISH })]),
+      },
+    });
+    given.hasResourceProperties('AWS::KMS::Key', {
+      KeyPolicy: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Allow',
+            Action: ['kms:Decrypt', 'kms:GenerateDataKey*'],
+            Principal: { Service: 'cloudwatch.amazonaws.com' },
+          }),
+        ]),
+      },
+    });
+  });
+
+  it('see a failed status check where EC2 reports it once in five minutes', () => {
+    const [check] = alarms.filter(({ MetricName }) => MetricName === 'StatusCheckFailed');
+    expect(check).toMatchObject({ Period: 300, EvaluationPeriods: 1, Statistic: 'Maximum' });
   });
 
   it('measure CPU by what is borrowed on T types, and by use on the others', () => {
