@@ -1,9 +1,13 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { grant } from './grant.ts';
+import type { ResolvedProps } from './props.ts';
 
-/** Reading users: the values of the secrets under the prefix, and of no others. */
-export function grantReadUsers(role: IRole, usersPrefix: string): void {
+/** Reading users: the values of the secrets under the prefix, and of no others, with the keys that encrypt them. */
+export function grantReadUsers(
+  role: IRole,
+  { usersPrefix, usersKmsKeys }: Pick<ResolvedProps, 'usersPrefix' | 'usersKmsKeys'>,
+): void {
   const arn = Stack.of(role).formatArn({
     service: 'secretsmanager',
     resource: 'secret',
@@ -28,6 +32,14 @@ export function grantReadUsers(role: IRole, usersPrefix: string): void {
     },
     'neither takes a resource; a list shows names, and a batch only values that ReadUsers allows.',
   );
+  if (usersKmsKeys === undefined || usersKmsKeys.length === 0) return;
+  const { region, urlSuffix } = Stack.of(role);
+  grant(role, {
+    sid: 'DecryptUsers',
+    actions: ['kms:Decrypt'],
+    resources: usersKmsKeys.map(({ keyArn }) => keyArn),
+    conditions: { StringEquals: { 'kms:ViaService': `secretsmanager.${region}.${urlSuffix}` } },
+  });
 }
 
 /** Publishing metrics, in this service's namespace only. */

@@ -22,7 +22,9 @@ export interface S3FilesSftpProps {
   /**
    * A bucket that exists already. One made in the same app must be versioned, private and retained, and gets the
    * lifecycle rules and TLS only; one from elsewhere is checked while deploying, and the deployment fails and names
-   * what is missing: versioning, a lifecycle rule, TLS only, no public access, a key that the stack knows.
+   * what is wrong: no versioning, a missing lifecycle rule or one that takes current objects away, plain HTTP or public
+   * access, another key than `kmsKey`.
+   * Changing it replaces the file system.
    * @default a versioned, private bucket that outlives the stack
    */
   readonly bucket?: IBucket;
@@ -34,13 +36,25 @@ export interface S3FilesSftpProps {
   readonly hostedZone?: IHostedZone;
   /** The name partners connect to, such as "sftp.example.com"; needs `hostedZone`. */
   readonly hostName?: string;
-  /** Encrypts the bucket, the file system and the host keys' secret; its policy must let this account's roles use it, as the default one does. @default keys that AWS owns and manages */
+  /**
+   * Encrypts the bucket, the file system and the host keys' secret; its policy must let this account's roles use it,
+   * as the default one does. Changing it replaces the file system. Users' secrets may have other keys: `usersKmsKeys`.
+   * @default keys that AWS owns and manages
+   */
   readonly kmsKey?: IKey;
+  /** Keys of your own that encrypt users' secrets: the host may decrypt with them, through Secrets Manager only. @default none: `kmsKey` and AWS's own key for Secrets Manager */
+  readonly usersKmsKeys?: readonly IKey[];
   /** An arm64 type with at least 2 GiB of memory. @default 't4g.small' */
   readonly instanceType?: string;
   /** IPv4 networks that may reach port 22. @default ['0.0.0.0/0']: partners come from anywhere */
   readonly allowedCidrs?: readonly string[];
-  /** Who hears the alarms. @default a topic of the stack's own; subscribe to it */
+  /**
+   * Who hears the alarms. A topic made in the same app, and its key, get a statement that lets CloudWatch publish (and
+   * so a policy, in the place of the one that SNS gives). The policy of one from elsewhere must let
+   * `cloudwatch.amazonaws.com` do `sns:Publish`, and the policy of its key, which can't be `alias/aws/sns`,
+   * `kms:Decrypt` and `kms:GenerateDataKey*`: otherwise alarms turn red and nobody hears them.
+   * @default a topic of the stack's own; subscribe to it
+   */
   readonly alarmTopic?: ITopic;
   /** Subscribed to the stack's own topic; not together with `alarmTopic`. */
   readonly alarmEmail?: string;
@@ -57,7 +71,7 @@ export interface S3FilesSftpProps {
   readonly metricNamespace?: string;
   /** Made for each user whose secret names none; sessions start in the first. @default ['upload'] */
   readonly directories?: readonly string[];
-  /** Lets `s3files-sftp purge` delete object versions for good. @default false */
+  /** Gives the host the rights to delete object versions for good, for the agent's `purge`, which does not exist yet: leave it out. @default false */
   readonly purge?: boolean;
   /** When the host is replaced by one with the newest Amazon Linux, as EventBridge Scheduler's cron, in UTC. @default 'cron(0 3 ? * SUN *)' */
   readonly patchSchedule?: string;

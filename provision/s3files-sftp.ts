@@ -69,7 +69,7 @@ export class S3FilesSftp extends Construct {
     this.address.grantAssociate(this.host.role, this.host.tag);
     this.hostKeys.grantReadWrite(this.host.role);
     this.logs.grantWrite(this.host.role);
-    grantReadUsers(this.host.role, props.usersPrefix);
+    grantReadUsers(this.host.role, props);
     grantPublishMetrics(this.host.role, this.metricNamespace);
     grantSessionManager(this.host.role);
     // It boots by using all of this, and its signal decides over the deployment.

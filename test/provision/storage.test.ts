@@ -95,6 +95,17 @@ describe('the bucket', () => {
       's3:GetEncryptionConfiguration',
       's3:GetLifecycleConfiguration',
     ]);
+    expect(
+      actionsOf(
+        statementsOf(
+          templateOf((stack) => ({
+            bucket: Bucket.fromBucketName(stack, 'Theirs', 'their-bucket'),
+            kmsKey: new Key(stack, 'Key'),
+          })),
+          'SftpStorageBucketCheck',
+        ),
+      ),
+    ).toContain('kms:DescribeKey');
   });
 });
 
@@ -222,5 +233,30 @@ describe('the file system', () => {
     };
     expect(viaS3('Key', 'SftpStorageSyncRole')).toContain('"s3."');
     expect(viaS3('DecryptObjects', 'SftpHostRole')).toContain('"s3."');
+  });
+
+  it('stays the same, key and all, when users’ secrets have a key of their own', () => {
+    const keyed = templateOf((stack) => ({ usersKmsKeys: [new Key(stack, 'Users')] }));
+    const of = (from: typeof template, type: string) => from.findResources(type);
+    expect(of(keyed, 'AWS::S3Files::FileSystem')).toEqual(of(template, 'AWS::S3Files::FileSystem'));
+    expect(of(keyed, 'AWS::S3::Bucket')).toEqual(of(template, 'AWS::S3::Bucket'));
+    const decrypt = statementsOf(keyed, 'SftpHostRole').filter(({ Action }) =>
+      [Action].flat().includes('kms:Decrypt'),
+    );
+    expect(decrypt).toEqual([
+      {
+        Sid: 'DecryptUsers',
+        Effect: 'Allow',
+        Action: 'kms:Decrypt',
+        Resource: { 'Fn::GetAtt': [expect.stringMatching(/^Users/), 'Arn'] },
+        Condition: {
+          StringEquals: {
+            'kms:ViaService': {
+              'Fn::Join': ['', ['secretsmanager.', { Ref: 'AWS::Region' }, '.', { Ref: 'AWS::URLSuffix' }]],
+            },
+          },
+        },
+      },
+    ]);
   });
 });
