@@ -1,19 +1,26 @@
 import { statSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { Token } from 'aws-cdk-lib';
-import { InstanceArchitecture, InstanceType } from 'aws-cdk-lib/aws-ec2';
+import { InstanceArchitecture, InstanceSize, InstanceType } from 'aws-cdk-lib/aws-ec2';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { ConfigError, METRIC_NAMESPACE, parseConfig } from '../agent/config.ts';
 import { renderAgentConfig } from './agent-config.ts';
 import { bucketFaults } from './bucket-fitness.ts';
+import { addressFault, cidrFault, isHostName } from './network-faults.ts';
 import type { PropFault } from './prop-fault.ts';
 import type { ResolvedProps, S3FilesSftpProps } from './props.ts';
+import { scheduleFault } from './schedule-fault.ts';
 
 /** @param given before defaults: what the user wrote */
 type Check = (props: ResolvedProps, given: S3FilesSftpProps) => PropFault[];
 
 /** More rules than this don't fit one security group (its default quota is 60 inbound rules). */
 const MOST_CIDRS = 50;
+
+/**
+ * Plain ASCII, since it travels in the boot script; nothing that means something in a policy's resource (`*`, `?`, `${`),
+ * and no empty, `.` or `..` part, which a mount can't show.
+ */
+const PREFIX = /^(?=.{0,900}$)((?!\.{1,2}\/)[A-Za-z0-9!_.()=+@,:-][A-Za-z0-9!_.()=+@,: -]*\/)*$/;
 
 /** Each looks at one prop, or at those that only work together. */
 export const CHECKS: readonly Check[] = [
@@ -36,9 +43,15 @@ export const CHECKS: readonly Check[] = [
   ({ bucket, kmsKey }) => bucketFaults(bucket, kmsKey),
 
   ({ prefix }) =>
-    Token.isUnresolved(prefix) || /^(|[^/].{0,900}\/)$/.test(prefix)
+    Token.isUnresolved(prefix) || PREFIX.test(prefix)
       ? []
-      : [{ prop: 'prefix', value: prefix, fix: 'must be empty or end with "/" and not begin with one' }],
+      : [
+          {
+            prop: 'prefix',
+            value: prefix,
+            fix: 'must be empty or end with "/" and not begin with one; names in it are of letters, digits, spaces and !_.()=+@,:-',
+          },
+        ],
 
   ({ elasticIp }) => {
     if (elasticIp === undefined) return [];
@@ -49,9 +62,8 @@ export const CHECKS: readonly Check[] = [
         'must be an allocation id such as "eipalloc-0123456789abcdef0"; see: aws ec2 describe-addresses';
       faults.push({ prop: 'elasticIp.allocationId', value: allocationId, fix });
     }
-    if (!Token.isUnresolved(address) && !isIPv4(address)) {
-      faults.push({ prop: 'elasticIp.address', value: address, fix: 'must be its IPv4 address' });
-    }
+    const fix = Token.isUnresolved(address) ? undefined : addressFault(address);
+    if (fix !== undefined) faults.push({ prop: 'elasticIp.address', value: address, fix });
     return faults;
   },
 
@@ -66,8 +78,10 @@ export const CHECKS: readonly Check[] = [
         { prop: 'hostName', value: hostName, fix: 'needs hostedZone too: the zone that holds the name' },
       ];
     }
-    if (!Token.isUnresolved(hostName) && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(hostName)) {
-      return [{ prop: 'hostName', value: hostName, fix: 'must be a DNS name such as "sftp.example.com"' }];
+    if (!Token.isUnresolved(hostName) && !isHostName(hostName)) {
+      const fix =
+        'must be a DNS name such as "sftp.example.com", of labels of at most 63 letters, digits and inner hyphens';
+      return [{ prop: 'hostName', value: hostName, fix }];
     }
     const zone = hostedZone.zoneName;
     const inside = Token.isUnresolved(zone) || hostName === zone || hostName.endsWith(`.${zone}`);
@@ -81,6 +95,9 @@ export const CHECKS: readonly Check[] = [
     if (architectureOf(instanceType) !== InstanceArchitecture.ARM_64) {
       return fault('is not arm64; use a Graviton type such as "t4g.small" or "m7g.medium"');
     }
+    if (!hasSize(instanceType)) {
+      return fault('is a size that its family does not have; use a type such as "t4g.small" or "m7g.medium"');
+    }
     return /\.(nano|micro)$/.test(instanceType)
       ? fault('has less than 2 GiB of memory, which the mount’s read-ahead needs; use "t4g.small" or larger')
       : [];
@@ -93,11 +110,10 @@ export const CHECKS: readonly Check[] = [
     if (allowedCidrs.length > MOST_CIDRS) {
       return fault(`${allowedCidrs.length} networks`, `must be at most ${MOST_CIDRS}; join neighbours`);
     }
-    return allowedCidrs
-      .filter((cidr) => !isIpv4Network(cidr))
-      .flatMap((cidr) =>
-        fault(cidr, 'must be an IPv4 network such as "203.0.113.0/24" (the address is IPv4)'),
-      );
+    return allowedCidrs.flatMap((cidr) => {
+      const fix = cidrFault(cidr);
+      return fix === undefined ? [] : fault(cidr, fix);
+    });
   },
 
   ({ alarmTopic, alarmEmail }) => {
@@ -114,7 +130,7 @@ export const CHECKS: readonly Check[] = [
   },
 
   ({ logRetention }) =>
-    RetentionDays[logRetention] === undefined
+    typeof logRetention !== 'number' || RetentionDays[logRetention] === undefined
       ? [
           {
             prop: 'logRetention',
@@ -167,16 +183,26 @@ export const CHECKS: readonly Check[] = [
     }
   },
 
-  ({ patchSchedule }) =>
-    /^cron\((\S+ ){5}\S+\)$/.test(patchSchedule)
+  ({ purge }) =>
+    typeof purge === 'boolean'
+      ? []
+      : [{ prop: 'purge', value: purge, fix: 'must be true or false, not a text: any text would allow it' }],
+
+  ({ runbookUrl }) =>
+    /^[^\s#]+$/.test(runbookUrl)
       ? []
       : [
           {
-            prop: 'patchSchedule',
-            value: patchSchedule,
-            fix: 'must be six fields such as "cron(0 3 ? * SUN *)": minutes hours day month weekday year',
+            prop: 'runbookUrl',
+            value: runbookUrl,
+            fix: 'must be a page without blanks and "#", such as "https://wiki.example.com/sftp-runbook"; leave it out for docs/runbook.md',
           },
         ],
+
+  ({ patchSchedule }) => {
+    const fix = scheduleFault(patchSchedule);
+    return fix === undefined ? [] : [{ prop: 'patchSchedule', value: patchSchedule, fix }];
+  },
 
   ({ amiId, patchSchedule }, given) =>
     amiId !== undefined && given.patchSchedule !== undefined
@@ -203,7 +229,21 @@ function architectureOf(instanceType: string): InstanceArchitecture | undefined 
   }
 }
 
-function isIpv4Network(cidr: string): boolean {
-  const [address = '', length = '', ...rest] = cidr.split('/');
-  return rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) <= 32;
+/** The sizes of the only arm64 family that has small ones; the others begin at medium. */
+const T4G_SIZES: ReadonlySet<string> = new Set([
+  'nano',
+  'micro',
+  'small',
+  'medium',
+  'large',
+  'xlarge',
+  '2xlarge',
+]);
+const TOO_SMALL_FOR_OTHERS: ReadonlySet<string> = new Set(['nano', 'micro', 'small']);
+const KNOWN_SIZES: ReadonlySet<string> = new Set(Object.values(InstanceSize));
+
+/** Whether there is such a size; of families, new ones come each year, and only EC2 knows them all. */
+function hasSize(instanceType: string): boolean {
+  const [family, size = ''] = instanceType.split('.');
+  return family === 't4g' ? T4G_SIZES.has(size) : KNOWN_SIZES.has(size) && !TOO_SMALL_FOR_OTHERS.has(size);
 }

@@ -1,6 +1,7 @@
 import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { IpAddresses, type IVpc, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2';
 import { Key } from 'aws-cdk-lib/aws-kms';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { HostedZone } from 'aws-cdk-lib/aws-route53';
 import {
   BlockPublicAccess,
@@ -11,7 +12,7 @@ import {
 } from 'aws-cdk-lib/aws-s3';
 import { Topic } from 'aws-cdk-lib/aws-sns';
 import { describe, expect, it } from 'vitest';
-import { readContext, rpmPath } from '../../provision/context.ts';
+import { propsFromContext, readContext, rpmPath } from '../../provision/context.ts';
 import { DEFAULTS, type S3FilesSftpProps } from '../../provision/props.ts';
 import { PropsError, resolveProps } from '../../provision/validate.ts';
 import { RPM } from './synthesized.ts';
@@ -63,16 +64,38 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   ],
   [{ prefix: 'in' }, 'prefix', 'end with "/"'],
   [{ prefix: '/in/' }, 'prefix', 'not begin'],
+  [{ prefix: 'Übergabe/' }, 'prefix', 'letters, digits'],
+  [{ prefix: 'par*/' }, 'prefix', 'letters, digits'],
+  [{ prefix: '${' + 'aws:username}/' }, 'prefix', 'letters, digits'],
+  [{ prefix: 'in//new/' }, 'prefix', 'letters, digits'],
+  [{ prefix: 'in/../' }, 'prefix', 'letters, digits'],
   [{ elasticIp: { allocationId: 'eip-1', address: '203.0.113.5' } }, 'elasticIp.allocationId', 'eipalloc-'],
   [{ elasticIp: { allocationId: 'eipalloc-0a', address: 'sftp.example.com' } }, 'elasticIp.address', 'IPv4'],
+  [
+    { elasticIp: { allocationId: 'eipalloc-0a', address: '10.0.0.1' } },
+    'elasticIp.address',
+    'not a public address',
+  ],
   [{ hostedZone: zone }, 'hostedZone', 'hostName'],
   [{ hostName: 'sftp.example.com' }, 'hostName', 'hostedZone'],
   [{ hostedZone: zone, hostName: 'sftp.example.org' }, 'hostName', 'example.com'],
   [{ hostedZone: zone, hostName: 'our sftp.example.com' }, 'hostName', 'DNS name'],
+  [{ hostedZone: zone, hostName: 'a..b.example.com' }, 'hostName', 'DNS name'],
+  [{ hostedZone: zone, hostName: '-a.example.com' }, 'hostName', 'DNS name'],
+  [{ hostedZone: zone, hostName: 'b.-a.example.com' }, 'hostName', 'DNS name'],
+  [{ hostedZone: zone, hostName: `${'a'.repeat(70)}.example.com` }, 'hostName', '63'],
   [{ hostedZone: zone, hostName: 'sftpexample.com' }, 'hostName', 'example.com'],
   [{ instanceType: 'small' }, 'instanceType', 't4g.small'],
   [{ instanceType: 't3.small' }, 'instanceType', 'Graviton'],
   [{ instanceType: 't4g.micro' }, 'instanceType', '2 GiB'],
+  [{ instanceType: 'm7g.foo' }, 'instanceType', 'm7g.medium'],
+  [{ instanceType: 'm7g.small' }, 'instanceType', 'm7g.medium'],
+  [{ instanceType: 't4g.samll' }, 'instanceType', 't4g.small'],
+  [{ instanceType: 't4g.4xlarge' }, 'instanceType', 't4g.small'],
+  [{ allowedCidrs: ['10.0.0.0/0'] }, 'allowedCidrs', 'open to the world'],
+  [{ allowedCidrs: ['203.0.113.0/08'] }, 'allowedCidrs', 'IPv4 network'],
+  [{ allowedCidrs: ['203.0.113.7/24'] }, 'allowedCidrs', '"203.0.113.0/24" for the network'],
+  [{ allowedCidrs: ['203.0.113.255/31'] }, 'allowedCidrs', '"203.0.113.254/31"'],
   [{ allowedCidrs: [] }, 'allowedCidrs', 'nobody'],
   [{ allowedCidrs: ['203.0.113.0'] }, 'allowedCidrs', '203.0.113.0/24'],
   [{ allowedCidrs: ['203.0.113.0/33'] }, 'allowedCidrs', 'IPv4 network'],
@@ -85,6 +108,10 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   [{ alarmEmail: 'ops' }, 'alarmEmail', 'ops@example.com'],
   [{ alarmEmail: 'ops@example.com', alarmTopic: topic }, 'alarmEmail', 'alarmTopic'],
   [{ logRetention: 42 as never }, 'logRetention', '90'],
+  [{ logRetention: 'ONE_WEEK' as never }, 'logRetention', '90'],
+  [{ purge: 'yes' as never }, 'purge', 'true or false'],
+  [{ runbookUrl: '' }, 'runbookUrl', 'leave it out'],
+  [{ runbookUrl: ' ' }, 'runbookUrl', 'leave it out'],
   [{ noncurrentDays: 0 }, 'noncurrentDays', '1 to 3650'],
   [{ noncurrentDays: 1.5 }, 'noncurrentDays', 'whole number'],
   [{ usersPrefix: 'users' }, 'usersPrefix', '"/"'],
@@ -93,6 +120,13 @@ const REFUSED: ReadonlyArray<readonly [Partial<S3FilesSftpProps>, string, string
   [{ directories: ['../etc'] }, 'directories', 'directory name'],
   [{ directories: ['dev'] }, 'directories', 'dev'],
   [{ patchSchedule: '0 3 * * *' }, 'patchSchedule', 'cron(0 3 ? * SUN *)'],
+  [{ patchSchedule: 'cron(99 99 ? * XXX *)' }, 'patchSchedule', '"99" for minutes'],
+  [{ patchSchedule: 'cron(0 24 ? * SUN *)' }, 'patchSchedule', '"24" for hours'],
+  [{ patchSchedule: 'cron(0 3 ? * XXX *)' }, 'patchSchedule', '"XXX" for day of week'],
+  [{ patchSchedule: 'cron(0 3 ? 13 SUN *)' }, 'patchSchedule', '"13" for month'],
+  [{ patchSchedule: 'cron(0 5-3 ? * SUN *)' }, 'patchSchedule', '"5-3" for hours'],
+  [{ patchSchedule: 'cron(0 3 * * * *)' }, 'patchSchedule', 'exactly one "?"'],
+  [{ patchSchedule: 'cron(0 3 ? * ? *)' }, 'patchSchedule', 'exactly one "?"'],
   [{ amiId: 'al2023' }, 'amiId', 'ami-'],
   [{ amiId: 'ami-0123456789abcdef0', patchSchedule: 'cron(0 3 ? * SUN *)' }, 'patchSchedule', 'amiId pins'],
   [{ metricNamespace: 'AWS/EC2' }, 'metricNamespace', 'does not begin with "AWS/"'],
@@ -106,6 +140,27 @@ describe('props', () => {
     expect(error.faults[0]?.prop).toBe(prop);
     expect(error.faults[0]?.fix).toContain(fix);
     expect(error.message).toContain(prop);
+  });
+
+  it.each<Partial<S3FilesSftpProps>>([
+    { prefix: '' },
+    { prefix: 'partners/2026 (new)/' },
+    { prefix: 'dt=2026-11-24/..a/' },
+    { allowedCidrs: ['0.0.0.0/0', '203.0.113.0/24', '198.51.100.7/32', '128.0.0.0/1'] },
+    { instanceType: 'm7g.medium' },
+    { instanceType: 'c8g.metal-24xl' },
+    { instanceType: 't4g.2xlarge' },
+    { hostedZone: zone, hostName: 'example.com' },
+    { hostedZone: zone, hostName: `${'a'.repeat(63)}.x-1.example.com` },
+    { logRetention: RetentionDays.INFINITE },
+    { purge: true },
+    { runbookUrl: 'https://wiki.example.com/sftp' },
+    { patchSchedule: 'cron(0/15 2,4-6 1W * ? 2026-2030)' },
+    { patchSchedule: 'cron(30 3 L jan,JUL ? *)' },
+    { patchSchedule: 'cron(0 3 ? * TUE#2 *)' },
+    { patchSchedule: 'cron(0 3 ? * MON-FRI *)' },
+  ])('accepts %j', (props) => {
+    expect(resolveProps({ rpm: RPM, ...props })).toMatchObject(props);
   });
 
   it('names every fault at once, each with its value', () => {
@@ -129,6 +184,12 @@ describe('context', () => {
       purge: true,
     };
     expect(readContext(all)).toEqual({ prefix: '', purge: 'true' });
+  });
+
+  it('makes keys of the ARNs of users’ keys', () => {
+    const arns = ['a', 'b'].map((id) => `arn:aws:kms:eu-central-1:123456789012:key/${id}`);
+    const { usersKmsKeys } = propsFromContext({ rpm: RPM, usersKmsKeyArns: arns.join(',') }, new Stack());
+    expect(usersKmsKeys?.map(({ keyArn }) => keyArn)).toEqual(arns);
   });
 
   it.each([
