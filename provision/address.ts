@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack } from 'aws-cdk-lib';
 import { CfnEIP } from 'aws-cdk-lib/aws-ec2';
 import type { IRole } from 'aws-cdk-lib/aws-iam';
 import { ARecord, RecordTarget } from 'aws-cdk-lib/aws-route53';
@@ -28,6 +28,8 @@ export class Address extends Construct {
       this.ip = props.elasticIp.address;
     } else {
       const eip = new CfnEIP(this, 'ElasticIp', { domain: 'vpc' });
+      // Partners have it in their firewalls, and a released address never comes back. (A failed creation releases it.)
+      eip.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
       this.allocationId = eip.attrAllocationId;
       this.ip = eip.attrPublicIp;
     }

@@ -59,6 +59,12 @@ function complete(bucket: Bucket, resource: CfnBucket, noncurrentDays: number): 
       conditions: { Bool: { 'aws:SecureTransport': 'false' } },
     }),
   );
+  keepPolicy(bucket);
+}
+
+/** The bucket outlives the stack, and so must what closes it to plain HTTP. */
+function keepPolicy(bucket: Bucket): void {
+  bucket.policy?.applyRemovalPolicy(RemovalPolicy.RETAIN);
 }
 
 /** What it takes before the file system may be made from the bucket. */
@@ -94,6 +100,7 @@ function createBucket(scope: Construct, props: Pick<ResolvedProps, 'kmsKey' | 'n
     // Partners' data outlives the stack.
     removalPolicy: RemovalPolicy.RETAIN,
   });
+  keepPolicy(bucket);
   Validations.of(bucket).acknowledge({
     id: 'AwsSolutions-S1',
     reason:

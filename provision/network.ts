@@ -51,7 +51,7 @@ export class Network extends Construct {
     this.hostGroup.addEgressRule(
       Peer.anyIpv4(),
       Port.tcp(443),
-      'HTTPS: Secrets Manager, S3, CloudWatch, SSM, EC2, Auto Scaling, dnf repositories in S3',
+      'HTTPS: Secrets Manager, S3, CloudWatch and its Logs, SSM, EC2, EFS, Auto Scaling, CloudFormation, dnf repositories in S3',
     );
     if (props.allowedCidrs.includes('0.0.0.0/0')) {
       const reason =

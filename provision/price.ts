@@ -55,8 +55,14 @@ const ASSUMED = {
   ownSecrets: 1,
   /** agent/config-schema.ts: one list and one batch a minute. */
   secretCallsAMinute: 2,
-  /** agent/config-schema.ts: a file every 15 minutes proves that the mount takes writes; a put and a delete. */
-  probePuts: MINUTES / 15,
+  /** agent/config-schema.ts: a statfs every 4 s, a file written and read back every 15 minutes, gone before an export. */
+  statfsAMinute: 60 / 4,
+  probesAMinute: 1 / 15,
+  /** Other metadata operations of one probe: create, look-ups, sync, remove. */
+  metadataAProbe: 8,
+  /** S3 Files bills at least so much for a data operation, and for one on metadata. */
+  leastDataGb: 32_768 / 1e9,
+  metadataGb: 4_096 / 1e9,
   /**
    * Measured on 30 sessions of one upload each, with the shipper's own journal receiver: five events (login, session,
    * upload, receipt, end) of 1,270 bytes, and 26 that CloudWatch adds to each. Names longer than 30 letters add to it.
@@ -90,6 +96,15 @@ export function deliveryCost(uploads: number, asked: { readonly headsEach: numbe
   return uploads * asked.headsEach * PRICES.getRequest;
 }
 
+/** @returns dollars a month for proving all the time that the mount answers and takes writes */
+export function watchingCost(): number {
+  const { statfsAMinute, probesAMinute, metadataAProbe, leastDataGb, metadataGb } = ASSUMED;
+  const metadataReads = statfsAMinute + probesAMinute * metadataAProbe;
+  const readGb = metadataReads * metadataGb + probesAMinute * leastDataGb;
+  const writtenGb = probesAMinute * leastDataGb;
+  return MINUTES * (readGb * PRICES.fileReadGb + writtenGb * PRICES.fileWriteGb);
+}
+
 export interface CostLine {
   readonly what: string;
   readonly dollars: number;
@@ -113,10 +128,11 @@ export function monthlyCost(usage: Usage): CostLine[] {
     { what: 'logs', dollars: logGb * PRICES.logGb },
     {
       what: 'S3 requests',
-      dollars: (files + ASSUMED.probePuts) * PRICES.putRequest + deliveryCost(files, { headsEach: 1 }),
+      dollars: files * PRICES.putRequest + deliveryCost(files, { headsEach: 1 }),
     },
     { what: 'S3 Files: writing', dollars: uploadedGb * PRICES.fileWriteGb },
     { what: 'S3 Files: bringing it to the bucket', dollars: uploadedGb * PRICES.fileReadGb },
+    { what: 'S3 Files: watching the mount', dollars: watchingCost() },
     { what: 'S3 Files: fast storage, for a day', dollars: stayingGb * PRICES.fileStorageGbMonth },
   ];
 }

@@ -120,8 +120,9 @@ retry aws s3 cp --only-show-errors 's3://${rpm.bucket}/${rpm.key}' /var/tmp/s3fi
 echo '${rpm.sha256}  /var/tmp/s3files-sftp-agent.rpm' | sha256sum --check
 
 step='install the agent'
-# Versions are those of the AMI's own release: the repositories are locked to it.
-retry dnf install -y --setopt=install_weak_deps=False /var/tmp/s3files-sftp-agent.rpm
+# Versions are those of the AMI's own release: the repositories are locked to it. The package only recommends attr, whose
+# getfattr reads why S3 Files could not export a file.
+retry dnf install -y --setopt=install_weak_deps=False /var/tmp/s3files-sftp-agent.rpm attr
 say "package $(rpm -q s3files-sftp-agent amazon-efs-utils nodejs24 openssh-server | tr '\\n' ' ')"
 
 step='write the configuration'

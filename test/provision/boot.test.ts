@@ -124,6 +124,12 @@ describe('a boot that fails', () => {
     expect(output).toContain('agent: mount failed: access denied by server');
   });
 
+  it('names what the package only recommends, since weak dependencies stay out', () => {
+    const { calls } = boot();
+    const install = calls.find((call) => call.startsWith('dnf install -y --setopt=install_weak_deps=False'));
+    expect(install?.split(' ').at(-1)).toBe('attr');
+  });
+
   it('never installs a package whose bytes are not those of the synthesis', () => {
     const { output, calls, status } = boot({ download: 'other bytes' });
     expect(status).not.toBe(0);

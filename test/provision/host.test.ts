@@ -93,6 +93,20 @@ describe('the host', () => {
   });
 });
 
+/** How the rule for port 443 calls the services whose actions the host's role may call. */
+const NAMES: Readonly<Record<string, string>> = {
+  autoscaling: 'Auto Scaling',
+  cloudformation: 'CloudFormation',
+  cloudwatch: 'CloudWatch',
+  ec2: 'EC2',
+  elasticfilesystem: 'EFS',
+  logs: 'Logs',
+  s3: 'S3',
+  secretsmanager: 'Secrets Manager',
+  ssm: 'SSM',
+  ssmmessages: 'SSM',
+};
+
 describe('the network', () => {
   const groups = Object.entries(template.findResources('AWS::EC2::SecurityGroup'));
   const group = (name: string) => {
@@ -116,6 +130,12 @@ describe('the network', () => {
     expect(group('HostGroup').SecurityGroupEgress).toEqual([
       expect.objectContaining({ CidrIp: '0.0.0.0/0', FromPort: 443, ToPort: 443, IpProtocol: 'tcp' }),
     ]);
+    const says: string = group('HostGroup').SecurityGroupEgress[0].Description;
+    // The services of the role's rights, by the prefixes of their actions; mounting itself goes over port 2049.
+    const services = new Set(actionsOf(rights).map((action) => action.split(':')[0] ?? ''));
+    services.delete('s3files');
+    expect(services).toEqual(new Set(Object.keys(NAMES)));
+    for (const name of Object.values(NAMES)) expect(says).toContain(name);
     template.resourceCountIs('AWS::EC2::SecurityGroupEgress', 1);
     template.resourceCountIs('AWS::EC2::SecurityGroupIngress', 1);
     const ends = {
@@ -142,6 +162,15 @@ describe('the network', () => {
     template.resourceCountIs('AWS::Lambda::Function', 0);
     template.allResourcesProperties('AWS::EC2::VPCEndpoint', { VpcEndpointType: 'Gateway' });
     template.allResourcesProperties('AWS::EC2::VPC', { EnableDnsSupport: true, EnableDnsHostnames: true });
+  });
+});
+
+describe('the address', () => {
+  it('is kept when the stack is gone: partners have it in their firewalls', () => {
+    template.hasResource('AWS::EC2::EIP', {
+      DeletionPolicy: 'RetainExceptOnCreate',
+      UpdateReplacePolicy: 'Retain',
+    });
   });
 });
 

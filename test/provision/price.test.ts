@@ -11,6 +11,7 @@ import {
   sumOf,
   transferFamilyCost,
   type Usage,
+  watchingCost,
 } from '../../provision/price.ts';
 
 const usage = (uploadedGb: number, files = uploadedGb * 100): Usage => ({
@@ -50,6 +51,12 @@ describe('the price table', () => {
   it('puts a million receipts at 40 cents, when each object is there at the first question', () => {
     expect(deliveryCost(1_000_000, { headsEach: 1 })).toBeCloseTo(0.4, 9);
     expect(deliveryCost(1_000_000, { headsEach: 2.5 })).toBeCloseTo(1, 9);
+  });
+
+  it('counts nine cents for watching the mount, and no PUT, since a probe is gone before it would be exported', () => {
+    expect(watchingCost()).toBeCloseTo(0.0922, 4);
+    const requests = monthlyCost(usage(0)).find(({ what }) => what === 'S3 requests');
+    expect(requests?.dollars).toBe(0);
   });
 
   it('breaks even where both bills are the same', () => {

@@ -64,8 +64,12 @@ describe('the bucket', () => {
     });
   });
 
-  it('answers over TLS only', () => {
+  it('answers over TLS only, also when the stack is gone', () => {
     template.hasResourceProperties('AWS::S3::BucketPolicy', TLS_ONLY);
+    template.allResources('AWS::S3::BucketPolicy', {
+      DeletionPolicy: 'Retain',
+      UpdateReplacePolicy: 'Retain',
+    });
   });
 
   it('gets the same lifecycle, TLS only and no public access when it was made elsewhere in the app', () => {
@@ -76,6 +80,7 @@ describe('the bucket', () => {
     existing.hasResourceProperties('AWS::S3::Bucket', { LifecycleConfiguration: LIFECYCLE });
     existing.hasResourceProperties('AWS::S3::Bucket', { PublicAccessBlockConfiguration: PRIVATE });
     existing.hasResourceProperties('AWS::S3::BucketPolicy', TLS_ONLY);
+    existing.allResources('AWS::S3::BucketPolicy', { DeletionPolicy: 'Retain' });
     existing.resourceCountIs('AWS::Lambda::Function', 0);
   });
 
