@@ -122,7 +122,7 @@ export const configSchema = v.strictObject({
       ),
       /** A partner that answers nothing for this long, three times over, is disconnected. */
       client_alive_seconds: v.optional(seconds(0, 3600), 60),
-      /** The secret that keeps the host keys across hosts. Not read yet: each host makes its own keys until it is. */
+      /** The secret that holds the host keys of all hosts, filled by the first; without it each host makes its own. */
       host_keys_secret: v.optional(
         text(/^[A-Za-z0-9/_+=.@:-]{1,512}$/, 'a secret’s name or ARN, such as "s3files-sftp/host-keys"'),
       ),

@@ -7,6 +7,8 @@ import { serveControl } from './commands/control-server.ts';
 import { CONFIG_PATH, type Config, ConfigError, EXIT_CONFIG } from './config.ts';
 import { readConfig, watchConfig } from './config-watch.ts';
 import { gauges } from './gauges.ts';
+import { createHostKeysSecret } from './host/host-keys-secret.ts';
+import { createHostKeysWatch } from './host/host-keys-watch.ts';
 import { probeLogin } from './host/log-probe.ts';
 import { createLogWatch } from './host/log-watch.ts';
 import { createPartnerSshd } from './host/partner-sshd.ts';
@@ -87,12 +89,6 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   const notifier = createNotifier(exec, process.env);
   const restored = await restoreCheckpoint(CHECKPOINT_PATH, log);
 
-  if (initial.sshd.host_keys_secret !== undefined) {
-    const hint =
-      'copy /etc/s3files-sftp/host-keys to a new host by hand, or partners see a changed fingerprint';
-    log.warn({ hint }, 'sshd.host_keys_secret is not read by this version: this host has keys of its own');
-  }
-
   const configWatch = watchConfig(CONFIG_PATH, initial, () => onConfig(), log);
   const config = configWatch.current;
 
@@ -106,6 +102,13 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   let mountLoop: Loop | undefined;
   const sshd = createPartnerSshd(config, edges, HOST_PATHS, () =>
     uploads.noteGap('sessions could not log for a moment: their log socket was replaced'),
+  );
+  const hostKeys = createHostKeysWatch(
+    config,
+    createHostKeysSecret(initial.aws.region),
+    sshd.hostKeysChanged,
+    HOST_PATHS,
+    edges,
   );
   const mount = createMountWatch(
     config,
@@ -221,6 +224,13 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
       const { preparing } = await accounts.poll(tickSignal);
       if (preparing > 0) syncLoop?.wake();
     },
+  });
+  start({
+    name: 'host keys',
+    periodMs: hostKeys.restMs,
+    maxBackoffMs: 60_000,
+    deadlineMs: SYNC_DEADLINE_MS,
+    tick: hostKeys.tick,
   });
   start({
     name: 'metrics',

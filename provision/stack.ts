@@ -34,6 +34,7 @@ export class S3FilesSftpStack extends Stack {
     output('FileSystemId', sftp.storage.fileSystemId, 'The S3 Files file system');
     output('HostGroup', sftp.host.groupName, 'The Auto Scaling group of the host');
     output('DashboardName', sftp.dashboard.name, 'The CloudWatch dashboard');
+    output('HostKeysSecret', sftp.hostKeys.secretArn, 'The host keys that partners have pinned');
     output('AlarmTopic', sftp.alarms.topic.topicArn, 'Alarms are sent here: subscribe to it');
     output('AgentLogGroup', sftp.logs.agentGroup.logGroupName, 'The agent’s log');
     output('HostLogGroup', sftp.logs.hostGroup.logGroupName, 'Boot, mount helper and proxy');

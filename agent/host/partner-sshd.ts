@@ -28,6 +28,8 @@ export interface PartnerSshd {
   setChroots(users: readonly string[]): Promise<void>;
   /** The configuration changed; the next refresh renders it. */
   configChanged(): void;
+  /** The host keys changed; the next refresh has them read. */
+  hostKeysChanged(): void;
   /** Renders what changed, mends the log socket, and looks whether the sshd runs. @throws OperationError */
   refresh(): Promise<void>;
   /** Puts everything in place that sessions' lines need to get out of their chroots. @throws OperationError */
@@ -51,6 +53,9 @@ export function createPartnerSshd(
   const files = createSshdFiles(paths, edges);
   const chroots = createChrootLogs(paths.runtime, edges);
   let changed = true;
+  let keysChanged = false;
+  /** What kept it from being configured, so that it is logged once and not each second. */
+  let toldProblem: string | undefined;
   let active = false;
   let mainPid = '0';
   let askDueMs = 0;
@@ -70,8 +75,10 @@ export function createPartnerSshd(
 
   const render = async () => {
     if (!changed) return;
-    const reload = await files.render(config());
+    const reload = (await files.render(config())) || keysChanged;
     changed = false;
+    keysChanged = false;
+    toldProblem = undefined;
     if (!reload) return;
     await ask();
     if (!active) return;
@@ -120,6 +127,10 @@ export function createPartnerSshd(
     configChanged: () => {
       changed = true;
     },
+    hostKeysChanged: () => {
+      changed = true;
+      keysChanged = true;
+    },
     refresh: () =>
       inTurn(async () => {
         try {
@@ -127,8 +138,11 @@ export function createPartnerSshd(
         } catch (cause) {
           // A refused configuration is refused until it changes; anything else is worth another try.
           if (await files.exist()) changed = false;
+          const problem = messageOf(cause);
           const hint = cause instanceof OperationError ? cause.hint : undefined;
-          log.error({ err: cause, hint }, `the partner sshd’s configuration: ${messageOf(cause)}`);
+          if (problem !== toldProblem)
+            log.error({ err: cause, hint }, `the partner sshd’s configuration: ${problem}`);
+          toldProblem = problem;
         }
         if (await chroots.refresh()) {
           log.warn('journald made a new log socket; every chroot has it now');

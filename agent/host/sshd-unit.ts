@@ -9,7 +9,7 @@ import { ensureDirectory, readFileIfExists, writeFileDurable, writeFileIfChanged
 import { daemonReload } from '../os/systemd.ts';
 import { mountUnitName } from '../os/unit-name.ts';
 import { type SshdSupport, sshdSupport } from './algorithms.ts';
-import { ensureHostKeys, hostKeyPaths } from './host-keys.ts';
+import { ensureHostKeys, hostKeyPaths, missingHostKeys } from './host-keys.ts';
 import { type HostPaths, SSHD_UNIT } from './paths.ts';
 import { renderSshdConfig } from './sshd-config.ts';
 
@@ -32,8 +32,8 @@ Environment=MOUNT_POINT=${mountPath}
 /** Renders what the partner sshd reads. */
 export interface SshdFiles {
   /**
-   * Makes missing host keys, writes the drop-in and the configuration. One that this sshd refuses leaves the old one in
-   * force. @returns whether a running sshd should read its configuration again @throws OperationError
+   * Makes missing host keys (or, where a secret holds them, waits for it), writes the drop-in and the configuration.
+   * One that this sshd refuses leaves the old one in force. @returns whether a running sshd should read its configuration again @throws OperationError
    */
   render(config: Config): Promise<boolean>;
   /** Whether there is a configuration that an sshd could start with. */
@@ -67,10 +67,25 @@ export function createSshdFiles(paths: HostPaths, { exec, log }: Pick<Edges, 'ex
     );
   };
 
-  return {
-    render: async (config) => {
+  /** Keys of this host's own, or those of the secret; without them nobody must learn another fingerprint. */
+  const haveHostKeys = async (secret: string | undefined): Promise<void> => {
+    if (secret === undefined) {
       const made = await ensureHostKeys(paths.hostKeys, exec);
       if (made.length > 0) log.info({ hostKeys: made }, 'made host keys');
+      return;
+    }
+    const missing = await missingHostKeys(paths.hostKeys);
+    if (missing.length === 0) return;
+    const hint = 'partners would see a changed fingerprint; see why in: journalctl -u s3files-sftp-agent';
+    throw new OperationError(
+      { op: 'start', target: SSHD_UNIT, hint },
+      `the host keys (${missing.join(', ')}) have not come from the secret ${secret} yet`,
+    );
+  };
+
+  return {
+    render: async (config) => {
+      await haveHostKeys(config.sshd.host_keys_secret);
       const hostKeys = hostKeyPaths(paths.hostKeys);
       support ??= await supportOf(hostKeys[0] ?? '');
 
