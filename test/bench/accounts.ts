@@ -95,7 +95,7 @@ async function measure(bed: Bed, form: 'bundles' | 'secrets', report: Report): P
 /** What one `s3files-sftp sync` took. */
 interface SyncCost {
   readonly wallSeconds: number;
-  /** Of the time until the last answer, what the agent did not spend computing: AWS's answers were waited for. */
+  /** Of the time in which calls were under way, what the agent did not spend computing. */
   readonly awsSeconds: number;
   readonly ownSeconds: number;
   readonly cpuSeconds: number;
@@ -109,7 +109,7 @@ const READS = new Set(['ListSecrets', 'BatchGetSecretValue', 'DescribeSecret']);
 const SAMPLE_MS = 10;
 
 /**
- * Runs a sync and takes its time apart. While secrets are read, moto and the agent share this machine, so that phase
+ * Runs a sync and takes its time apart. While a call is under way, moto and the agent share this machine, so that time
  * counts with the CPU that the agent itself used in it: as if every answer had come at once.
  */
 async function sync(bed: Bed, agent: number): Promise<SyncCost> {
@@ -124,11 +124,12 @@ async function sync(bed: Bed, agent: number): Promise<SyncCost> {
   clearInterval(sampler);
   sample();
   const calls = (await bed.aws.calls()).slice(before).filter(({ operation }) => READS.has(operation));
-  const lastAnswer = Math.max(began, ...calls.map(({ at, ms }) => at + ms));
   const cpuAt = (time: number) => samples.findLast(({ at }) => at <= time)?.cpu ?? samples[0]?.cpu ?? 0;
-  const cpuOfReading = cpuAt(lastAnswer) - cpuAt(began);
+  const asking = spans(calls);
+  const secondsOf = (length: (span: Span) => number) => asking.reduce((sum, span) => sum + length(span), 0);
+  const cpuOfReading = secondsOf(({ from, to }) => cpuAt(to) - cpuAt(from));
   const wallSeconds = (ended - began) / 1000;
-  const awsSeconds = Math.max(0, (lastAnswer - began) / 1000 - cpuOfReading);
+  const awsSeconds = Math.max(0, secondsOf(({ from, to }) => (to - from) / 1000) - cpuOfReading);
   const cpuSeconds = cpuAt(ended) - cpuAt(began);
   return {
     wallSeconds,
@@ -139,6 +140,23 @@ async function sync(bed: Bed, agent: number): Promise<SyncCost> {
     calls: calls.length,
     active: report.active,
   };
+}
+
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The times in which at least one call was under way, in order and apart from each other. */
+function spans(calls: ReadonlyArray<{ readonly at: number; readonly ms: number }>): Span[] {
+  const merged: Span[] = [];
+  for (const { at, ms } of calls.toSorted((a, b) => a.at - b.at)) {
+    const last = merged.at(-1);
+    if (last && at <= last.to)
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, at + ms) };
+    else merged.push({ from: at, to: at + ms });
+  }
+  return merged;
 }
 
 /** Syncs until nobody is left for the next pass, as on a slow machine thousands may be. */
