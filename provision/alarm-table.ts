@@ -52,7 +52,8 @@ export const ALARMS: readonly AlarmDefinition[] = [
     periodSeconds: 60,
     periods: 3,
     silence: 'ignore',
-    meaning: 'The file system is not mounted or does not answer: partners are refused.',
+    meaning:
+      'The file system is not mounted or does not answer: partners are refused, unless this is a replacement that still boots.',
     runbook: 'mount-unhealthy',
   },
   {

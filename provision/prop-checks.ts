@@ -40,7 +40,7 @@ export const CHECKS: readonly Check[] = [
         ]
       : [],
 
-  ({ bucket, kmsKey }) => bucketFaults(bucket, kmsKey),
+  (props) => bucketFaults(props),
 
   ({ prefix }) =>
     Token.isUnresolved(prefix) || PREFIX.test(prefix)
