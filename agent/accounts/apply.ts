@@ -4,11 +4,10 @@ import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { removeFileDurable, writeFileDurable } from '../os/files.ts';
 import { removeFilesDurable, writeFilesDurable } from '../os/files-batch.ts';
+import { prepareMount } from './apply-mount.ts';
 import type { Ledger } from './ledger.ts';
 import { NOTHING_ENDING } from './ledger-user.ts';
-import { prepareOnMount } from './mount-child.ts';
-import type { MountRequest, MountResult, MountUser } from './mount-request.ts';
-import { liveKeys } from './partner.ts';
+import type { MountRequest } from './mount-request.ts';
 import type { AccountPaths } from './paths.ts';
 import { KEY_FILE_MODE } from './plan-account.ts';
 import { ORDER, type Step, type StepKind, type StepOf } from './step.ts';
@@ -146,71 +145,8 @@ const executors: Executors = {
     return failures;
   },
 
-  'prepare-mount': async (steps, context) => {
-    const byUser = new Map(steps.map((step) => [step.user, step]));
-    const { path, ...range } = context.mount;
-    const failures: StepFailure[] = [];
-    const seen = new Set<string>();
-    const enter = async (results: readonly MountResult[]) => {
-      let hasChanged = false;
-      for (const result of results) {
-        const step = byUser.get(result.user);
-        if (!step) continue;
-        seen.add(result.user);
-        if ('problem' in result) failures.push({ user: result.user, cause: result });
-        hasChanged = enterResult(step, result, context) || hasChanged;
-      }
-      if (hasChanged) await context.saveLedger();
-    };
-    const isAudit = ({ user }: MountUser) => context.ledger.users.get(user)?.chroot === true;
-    const users = steps.map(({ user, uid, directories, newcomer }) => ({
-      user,
-      uid: uid ?? context.ledger.users.get(user)?.uid ?? null,
-      directories,
-      newcomer: newcomer !== null,
-    }));
-    // Nobody waits for an audit: one child, after those for whom somebody does.
-    const [audited, awaited] = [users.filter(isAudit), users.filter((user) => !isAudit(user))];
-    await prepareOnMount(path, { ...range, users: awaited }, context, enter);
-    await prepareOnMount(path, { ...range, users: audited }, context, enter, 1);
-    for (const step of steps) if (!seen.has(step.user)) context.postpone(step);
-    return failures;
-  },
+  'prepare-mount': prepareMount,
 };
-
-/** Notes in the ledger what the mount's child found. @returns whether the ledger changed */
-function enterResult(
-  { user, newcomer }: StepOf<'prepare-mount'>,
-  result: MountResult,
-  { ledger, log, now }: ApplyContext,
-): boolean {
-  const entry = ledger.users.get(user);
-  const chroot = !('problem' in result);
-  if (chroot) {
-    for (const what of result.repaired)
-      log.warn({ user, what }, `user ${user}: directories on the mount repaired`);
-  }
-  if (entry) {
-    if (entry.chroot !== chroot) ledger.users.set(user, { ...entry, chroot });
-    return entry.chroot !== chroot;
-  }
-  if (!chroot || newcomer === null) return false;
-  const { uid } = result;
-  const live = liveKeys(newcomer, now()).map(({ fingerprint }) => fingerprint);
-  const { secret } = newcomer;
-  const ending = NOTHING_ENDING;
-  ledger.users.set(user, {
-    name: user,
-    uid,
-    secret,
-    partner: newcomer,
-    removed: false,
-    live,
-    ending,
-    chroot,
-  });
-  return true;
-}
 
 async function writeKeyFiles(
   steps: readonly StepOf<'write-keys'>[],

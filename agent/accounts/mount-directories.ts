@@ -1,15 +1,19 @@
 import { closeSync, fchmodSync, fchownSync, fstatSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../operation-error.ts';
+import type { Claims } from './claim-files.ts';
 import type { MountRequest, MountResponse, MountResult, MountUser } from './mount-request.ts';
-import { below, MountFault, makeDirectory, openDirectory, ownerOf, withDirectory } from './planted.ts';
-import { type Claims, claimantOf, claimUid } from './uid-claims.ts';
+import { below, MountFault, makeDirectory, openDirectory, withDirectory } from './planted.ts';
+import { takenUidsOf } from './taken-uids.ts';
+import { claimUid, type Owner } from './uid-claims.ts';
 
 /** Root's own directory at the top of the mount; no user's name begins with a dot. */
 const OWN_DIRECTORY = '.s3files-sftp';
 /** sshd(8) wants every part of a chroot's path root's and writable by nobody else. */
 const CHROOT_MODE = 0o755;
 const OWN_MODE = 0o700;
+/** The socket that the session's log goes to is in here (host/chroot-log.ts). */
+const DEV = 'dev';
 
 /**
  * The child that works on the mount: reads a request as JSON, does it, and answers as JSON. It runs as root in a
@@ -34,6 +38,7 @@ export function runMountDirectories(request: MountRequest, root: string): MountR
   const top = openDirectory(root, root);
   if (top === undefined) throw new Error(`${root} does not exist`);
   const { uidMin, uidMax, users, budgetMs = Number.POSITIVE_INFINITY } = request;
+  const taken = takenUidsOf(request.taken ?? []);
   const endMs = performance.now() + budgetMs;
   const prepareAll = (claims: Claims) => {
     const results: MountResult[] = [];
@@ -47,7 +52,7 @@ export function runMountDirectories(request: MountRequest, root: string): MountR
   const results = withRootDirectory(top, OWN_DIRECTORY, { mode: OWN_MODE }, (own) =>
     withRootDirectory(own, 'uids', { mode: OWN_MODE }, (uids) =>
       withRootDirectory(own, 'names', { mode: OWN_MODE }, (names) =>
-        prepareAll({ uids, names, uidMin, uidMax }),
+        prepareAll({ uids, names, uidMin, uidMax, taken }),
       ),
     ),
   );
@@ -57,14 +62,34 @@ export function runMountDirectories(request: MountRequest, root: string): MountR
 
 function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult {
   const { user } = wish;
-  try {
-    const repaired: string[] = [];
-    const chroot = below(top, user);
-    const owner = wish.newcomer && ownerOf(chroot) ? ownerBelow(chroot, wish.directories) : null;
+  const shown = (name: string) => `${user}/${name}`;
+  const repaired: string[] = [];
+  // What is there is opened and looked at first, the uid claimed then, and changes made last: a claim is for ever, and
+  // what has been opened can't be exchanged any more.
+  const prepare = (chroot: number, isNew: boolean, places: ReadonlyMap<string, number>): number => {
+    const owner = wish.newcomer ? ownerOf(places, wish) : null;
     const uid = claimUid({ user, uid: wish.uid, owner }, claims);
-    withRootDirectory(top, user, { mode: CHROOT_MODE, repaired }, (fd) => {
-      for (const name of wish.directories) repaired.push(...giveDirectory(fd, name, uid, wish, claims));
-      ensureRootDirectory(fd, 'dev', { mode: CHROOT_MODE, repaired, within: user });
+    if (!isNew) giveToRoot(chroot, user, { mode: CHROOT_MODE, repaired });
+    for (const name of wish.directories) {
+      const give = (fd: number, made: boolean) => {
+        if (made) fchownSync(fd, uid, uid);
+        else repaired.push(...handOver(fd, shown(name), uid, wish));
+      };
+      const fd = places.get(name);
+      if (fd === undefined) withDirectory(below(chroot, name), shown(name), CHROOT_MODE, give);
+      else give(fd, false);
+    }
+    const dev = places.get(DEV);
+    const rule = { mode: CHROOT_MODE, repaired, within: user };
+    if (dev === undefined) ensureRootDirectory(chroot, DEV, rule);
+    else giveToRoot(dev, shown(DEV), rule);
+    return uid;
+  };
+  try {
+    const uid = withDirectory(below(top, user), user, CHROOT_MODE, (chroot, made) => {
+      if (made) return prepare(chroot, true, new Map());
+      const names = [...wish.directories, DEV];
+      return withPlaces(chroot, names, user, (places) => prepare(chroot, false, places));
     });
     return { user, uid, repaired };
   } catch (fault) {
@@ -74,13 +99,40 @@ function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult 
   }
 }
 
-/** The owner of the first of some directories that exists. */
-function ownerBelow(chroot: string, directories: readonly string[]): number | null {
-  for (const name of directories) {
-    const owner = ownerOf(`${chroot}/${name}`);
-    if (owner) return owner.uid;
+/** Opens those of a user's directories that exist, for as long as a function runs. @throws MountFault */
+function withPlaces<T>(
+  chroot: number,
+  names: readonly string[],
+  user: string,
+  use: (places: ReadonlyMap<string, number>) => T,
+): T {
+  const places = new Map<string, number>();
+  try {
+    for (const name of names) {
+      const fd = openDirectory(below(chroot, name), `${user}/${name}`);
+      if (fd !== undefined) places.set(name, fd);
+    }
+    return use(places);
+  } finally {
+    for (const fd of places.values()) closeSync(fd);
   }
-  return null;
+}
+
+/** Whose directories lie in a newcomer's place; null: there are none, or root's, as the bucket's side makes them. */
+function ownerOf(places: ReadonlyMap<string, number>, { user, directories }: MountUser): Owner | null {
+  let owner: Owner | null = null;
+  for (const name of directories) {
+    const fd = places.get(name);
+    const uid = fd === undefined ? 0 : fstatSync(fd).uid;
+    const shown = `${user}/${name}`;
+    if (uid === 0) continue;
+    if (owner !== null && uid !== owner.uid) {
+      const hint = 'give both one owner, or move the one away that is not this user’s';
+      throw new MountFault(`${owner.shown} belongs to uid ${owner.uid} and ${shown} to uid ${uid}`, hint);
+    }
+    owner ??= { uid, shown };
+  }
+  return owner;
 }
 
 /**
@@ -125,26 +177,17 @@ function giveToRoot(fd: number, shown: string, { mode, repaired }: RootRule): vo
 }
 
 /**
- * Makes a directory the user's. An existing one is handed over, itself and not its content, unless it is a newcomer's
- * and its owner is another partner: then somebody else's files lie there.
+ * Makes an existing directory the user's, itself and not its content. A newcomer's has to be root's or their own: the
+ * owner was looked at before the uid was claimed, but this one may have been made since.
+ * @returns what was put right
  */
-function giveDirectory(chroot: number, name: string, uid: number, wish: MountUser, claims: Claims): string[] {
-  const shown = `${wish.user}/${name}`;
-  return withDirectory(below(chroot, name), shown, CHROOT_MODE, (fd, made) => {
-    if (made) {
-      fchownSync(fd, uid, uid);
-      return [];
-    }
-    const at = fstatSync(fd);
-    if (at.uid === uid) return [];
-    const isPartners = at.uid >= claims.uidMin && at.uid <= claims.uidMax;
-    if (wish.newcomer && isPartners) {
-      const claimant = claimantOf(at.uid, claims) ?? 'nobody that is known';
-      const hint = `set "uid" to ${at.uid} if it is this user’s, else move the directory away`;
-      throw new MountFault(`${shown} on the mount belongs to uid ${at.uid} (${claimant})`, hint);
-    }
-    // Left as it is but for its owner: the mode is the user's own affair.
-    fchownSync(fd, uid, uid);
-    return [`${shown} was owned by ${at.uid}:${at.gid}`];
-  });
+function handOver(fd: number, shown: string, uid: number, { newcomer }: MountUser): string[] {
+  const at = fstatSync(fd);
+  if (at.uid === uid) return [];
+  if (newcomer && at.uid !== 0) {
+    throw new MountFault(`${shown} on the mount was given to uid ${at.uid} meanwhile`, 'move it away');
+  }
+  // Left as it is but for its owner: the mode is the user's own affair.
+  fchownSync(fd, uid, uid);
+  return [`${shown} was owned by ${at.uid}:${at.gid}`];
 }

@@ -6,6 +6,8 @@ export interface MountRequest {
   readonly mountPoint: boolean;
   /** No user is begun after so many ms: the others are left for another time. Without it all are done. */
   readonly budgetMs?: number;
+  /** Uids and gids of the range that are somebody's on this host, with the name: no newcomer gets another's. */
+  readonly taken?: readonly (readonly [number, string])[];
   readonly users: readonly MountUser[];
 }
 

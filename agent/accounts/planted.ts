@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { codeOf } from '../operation-error.ts';
 
 /** Something on the mount that should not be there; only the user concerned is refused. */
@@ -95,12 +86,6 @@ export function readPlain(path: string, shown: string): string | undefined {
   } finally {
     closeSync(fd);
   }
-}
-
-/** The owner of a real directory; undefined where there is none, or something else. */
-export function ownerOf(path: string): Stats | undefined {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found?.isDirectory() ? found : undefined;
 }
 
 /** Whether anything has this name, be it a link to nowhere. */

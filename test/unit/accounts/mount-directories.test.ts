@@ -32,11 +32,14 @@ const wish = (user: string, more: Partial<MountUser> = {}): MountUser => ({
   newcomer: true,
   ...more,
 });
-const run = (...users: MountUser[]) =>
-  runMountDirectories({ uidMin: 200_000, uidMax: 200_099, mountPoint: false, users }, root).results;
+const run = (...users: MountUser[]) => runBeside([], ...users);
+/** On a host where some uids are somebody's. */
+const runBeside = (taken: [number, string][], ...users: MountUser[]) =>
+  runMountDirectories({ uidMin: 200_000, uidMax: 200_099, mountPoint: false, taken, users }, root).results;
 const uidOf = (result: MountResult | undefined) => (result && 'uid' in result ? result.uid : undefined);
 const problemOf = (result: MountResult | undefined) =>
   result && 'problem' in result ? result.problem : undefined;
+const claims = () => readdirSync(join(root, '.s3files-sftp/uids'));
 const at = (...path: string[]) => lstatSync(join(root, ...path));
 
 describe.runIf(CAN_MAKE_ACCOUNTS)('a claim', () => {
@@ -60,6 +63,50 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a claim', () => {
       uidOf(first),
       uidOf(second),
     ]);
+  });
+
+  it('is found where its index was lost, before another uid is claimed', () => {
+    mkdirSync(join(root, '.s3files-sftp/uids/200077'), { recursive: true });
+    writeFileSync(join(root, '.s3files-sftp/uids/200077/name'), 'alice\n');
+    expect(problemOf(run(wish('alice', { uid: 200_003 }))[0])).toContain('is bound to uid 200077 for ever');
+    expect(run(wish('alice'), wish('bob')).map(uidOf)).toContain(200_077);
+    expect(readFileSync(join(root, '.s3files-sftp/names/alice'), 'utf8')).toBe('200077\n');
+    expect(claims()).toHaveLength(2);
+  });
+
+  it('that was begun and not made is made', () => {
+    run(wish('bob', { uid: 200_005 }));
+    writeFileSync(join(root, '.s3files-sftp/names/alice'), '200042\n');
+    writeFileSync(join(root, '.s3files-sftp/names/carol'), '200005\n');
+    const [alice, carol] = run(wish('alice'), wish('carol'));
+    expect(uidOf(alice)).toBe(200_042);
+    expect(uidOf(carol)).not.toBe(200_005);
+    expect(claims()).toHaveLength(3);
+  });
+
+  it('is never made for a uid that another name has on this host', () => {
+    const uid = uidOf(run(wish('alice'))[0]) ?? 0;
+    rmSync(join(root, '.s3files-sftp'), { recursive: true });
+    rmSync(join(root, 'alice'), { recursive: true });
+    const taken: [number, string][] = [
+      [uid, 'svc'],
+      [200_050, 'alice'],
+    ];
+    expect(uidOf(runBeside(taken, wish('alice'))[0])).toBe(uid === 200_099 ? 200_000 : uid + 1);
+    expect(uidOf(runBeside(taken, wish('bob', { uid: 200_060 }))[0])).toBe(200_060);
+    expect(claims()).not.toContain(String(uid));
+    const refused = problemOf(runBeside([[200_061, 'svc']], wish('carol', { uid: 200_061 }))[0]);
+    expect(refused).toBe('can’t have uid 200061: it belongs to svc on this host');
+    expect(claims()).not.toContain('200061');
+  });
+
+  it('that another host has made for a uid that is taken here is not made a second time', () => {
+    const uid = uidOf(run(wish('alice'))[0]) ?? 0;
+    const refused = `can’t have uid ${uid}: it belongs to svc on this host`;
+    expect(problemOf(runBeside([[uid, 'svc']], wish('alice'))[0])).toBe(refused);
+    rmSync(join(root, '.s3files-sftp/names'), { recursive: true });
+    expect(problemOf(runBeside([[uid, 'svc']], wish('alice'))[0])).toBe(refused);
+    expect(claims()).toEqual([String(uid)]);
   });
 
   it('without a name counts as taken', () => {
@@ -129,14 +176,58 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('existing directories', () => {
   it('of another partner are refused loudly', () => {
     const uid = uidOf(run(wish('bob'))[0]) ?? 0;
     lay('alice/upload', uid);
-    expect(problemOf(run(wish('alice'))[0])).toContain('which is bob’s');
+    expect(problemOf(run(wish('alice'))[0])).toBe(`alice/upload on the mount belongs to uid ${uid} (bob)`);
     expect(problemOf(run(wish('carol', { uid: 200_003 }), wish('alice', { uid: 200_004 }))[1])).toContain(
       '(bob)',
     );
+    expect(claims().sort()).toEqual(['200003', String(uid)].sort());
     expect(at('alice/upload').uid).toBe(uid);
   });
 
-  it('of nobody that is a partner are handed over, themselves only', () => {
+  it('of somebody outside the range are refused loudly, and nothing is claimed', () => {
+    lay('alice/upload', 1001);
+    const [result] = run(wish('alice'));
+    expect(result).toMatchObject({
+      problem: 'alice/upload on the mount belongs to uid 1001 (nobody that is known)',
+      hint: expect.stringContaining('chown the directory to root'),
+    });
+    expect([at('alice/upload').uid, claims()]).toEqual([1001, []]);
+    chownSync(join(root, 'alice/upload'), 0, 0);
+    expect(uidOf(run(wish('alice'))[0])).toBe(at('alice/upload').uid);
+  });
+
+  it('of two owners are refused, and nothing is claimed', () => {
+    lay('alice/in', 200_001);
+    lay('alice/out', 200_002);
+    expect(problemOf(run(wish('alice', { directories: ['in', 'out'] }))[0])).toBe(
+      'alice/in belongs to uid 200001 and alice/out to uid 200002',
+    );
+    expect(claims()).toEqual([]);
+  });
+
+  it('of another uid than the one asked for are refused with a way out that works', () => {
+    lay('alice/upload', 200_050);
+    expect(run(wish('alice', { uid: 200_004 }))[0]).toMatchObject({
+      problem: 'alice/upload on the mount belongs to uid 200050 (nobody that is known)',
+      hint: expect.stringMatching(/^set "uid" to 200050/),
+    });
+    expect(claims()).toEqual([]);
+    expect(uidOf(run(wish('alice', { uid: 200_050 }))[0])).toBe(200_050);
+  });
+
+  it('of another uid than the one that is bound are handed over once they are root’s', () => {
+    const uid = uidOf(run(wish('alice'))[0]) ?? 0;
+    const other = uid === 200_042 ? 200_043 : 200_042;
+    chownSync(join(root, 'alice/upload'), other, other);
+    const [refused] = run(wish('alice'));
+    expect(problemOf(refused)).toContain(`belongs to uid ${other}`);
+    expect(refused).toMatchObject({ hint: expect.not.stringContaining('set "uid"') });
+    chownSync(join(root, 'alice/upload'), 0, 0);
+    expect(uidOf(run(wish('alice'))[0])).toBe(uid);
+    expect(at('alice/upload').uid).toBe(uid);
+  });
+
+  it('of root are handed over, themselves only', () => {
     lay('alice/upload/deep', 1234);
     lay('alice/upload', 0);
     const [result] = run(wish('alice'));
@@ -182,6 +273,20 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('what a bucket writer plants', () => {
       } finally {
         rmSync(outside, { recursive: true });
       }
+    },
+  );
+
+  it.each(['alice', 'alice/upload', 'alice/dev'])(
+    'as a link at %s costs no claim: what is there once it is gone is adopted',
+    (path) => {
+      mkdirSync(join(root, path, '..'), { recursive: true });
+      symlinkSync('/etc', join(root, path));
+      run(wish('alice'));
+      expect(claims()).toEqual([]);
+      rmSync(join(root, path));
+      mkdirSync(join(root, 'alice/upload'), { recursive: true });
+      chownSync(join(root, 'alice/upload'), 200_042, 200_042);
+      expect(uidOf(run(wish('alice'))[0])).toBe(200_042);
     },
   );
 
