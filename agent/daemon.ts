@@ -218,11 +218,12 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   syncLoop = start({
     name: 'accounts',
     periodMs: () => config().users.poll_seconds * 1000,
-    maxBackoffMs: 5 * 60_000,
+    // Where only a part fails, a key that is revoked in the rest must not wait.
+    maxBackoffMs: () => (accounts.isBlind() ? 5 * 60_000 : 0),
     deadlineMs: SYNC_DEADLINE_MS,
     tick: async (tickSignal) => {
-      const { preparing } = await accounts.poll(tickSignal);
-      if (preparing > 0) syncLoop?.wake();
+      await accounts.poll(tickSignal);
+      if (accounts.moreDue()) syncLoop?.wake();
     },
   });
   start({

@@ -6,7 +6,7 @@ export interface LoopOptions {
   /** Rest between the end of one tick and the start of the next, in ms. */
   readonly periodMs: () => number;
   /** Rest after the nth failure in a row doubles from the period up to this. */
-  readonly maxBackoffMs: number;
+  readonly maxBackoffMs: number | (() => number);
   /** Longest that one tick may take; past it the loop counts as stuck and the watchdog is not fed. */
   readonly deadlineMs: number;
   readonly tick: (signal: AbortSignal) => Promise<void>;
@@ -112,5 +112,7 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
 export function restAfter(options: Pick<LoopOptions, 'periodMs' | 'maxBackoffMs'>, failures: number): number {
   const period = options.periodMs();
   if (failures === 0) return period;
-  return Math.max(period, Math.min(options.maxBackoffMs, period * 2 ** (failures - 1)));
+  const { maxBackoffMs } = options;
+  const most = typeof maxBackoffMs === 'number' ? maxBackoffMs : maxBackoffMs();
+  return Math.max(period, Math.min(most, period * 2 ** (failures - 1)));
 }

@@ -17,6 +17,10 @@ export interface Desired {
   readonly users: ReadonlyMap<string, Partner>;
   /** Users of the ledger whose absence is proven, with the proof. Whoever is in neither map stays as it is. */
   readonly absent: ReadonlyMap<string, string>;
+  /** All names that a secret has, whatever becomes of them. */
+  readonly named: ReadonlySet<string>;
+  /** Whether every secret that was read says all its users. */
+  readonly complete: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -69,7 +73,8 @@ export function resolveDesired({ documents, gone, ledger, prefix }: DesiredInput
     if (proof !== undefined) absent.set(account.name, proof);
     else if (!account.secret.startsWith(prefix)) problems.push(orphan(account));
   }
-  return { users, absent, problems };
+  const complete = [...documents.values()].every(({ whole }) => whole);
+  return { users, absent, named: new Set(claims.keys()), complete, problems };
 }
 
 interface Claim extends SecretEntry {

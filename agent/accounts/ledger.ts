@@ -1,25 +1,28 @@
 import { rename } from 'node:fs/promises';
 import { readFileIfExists, writeFileDurable } from '../os/files.ts';
+import type { PastRemoval } from './guard.ts';
 import type { LedgerUser } from './ledger-user.ts';
 
 export interface Ledger {
   readonly users: Map<string, LedgerUser>;
   /** ms since 1970 of the last whole read and apply. */
   lastSuccessAt: number | null;
-  /** Hash of the removals that wait for approval. */
-  held: string | null;
+  /** Users whose removal waits for approval. */
+  held: readonly string[];
+  /** Removals of the last day that went ahead without one. */
+  recent: readonly PastRemoval[];
 }
 
 const VERSION = 1;
 
 /**
  * Reads the ledger of owned accounts. One that is damaged is put aside, never overwritten: accounts that carry the
- * agent's marks are then adopted again, user by user, as their secrets name them.
+ * agent's marks are then taken over again, as their secrets name them or don't.
  * @returns the ledger, and where the damaged one was put
  * @throws OperationError where it exists and can't be read
  */
 export async function readLedger(path: string): Promise<{ ledger: Ledger; damaged: string | null }> {
-  const empty = (): Ledger => ({ users: new Map(), lastSuccessAt: null, held: null });
+  const empty = (): Ledger => ({ users: new Map(), lastSuccessAt: null, held: [], recent: [] });
   const text = await readFileIfExists(path);
   if (text === undefined) return { ledger: empty(), damaged: null };
   const ledger = parseLedger(text);
@@ -33,7 +36,8 @@ interface LedgerFile {
   readonly version?: unknown;
   readonly users?: unknown;
   readonly lastSuccessAt?: number | null;
-  readonly held?: string | null;
+  readonly held?: unknown;
+  readonly recent?: unknown;
 }
 
 function parseLedger(text: string): Ledger | undefined {
@@ -50,7 +54,8 @@ function parseLedger(text: string): Ledger | undefined {
     return {
       users: new Map(users.map((user) => [user.name, user])),
       lastSuccessAt: file.lastSuccessAt ?? null,
-      held: file.held ?? null,
+      held: Array.isArray(file.held) ? (file.held as string[]) : [],
+      recent: Array.isArray(file.recent) ? (file.recent as PastRemoval[]) : [],
     };
   } catch {
     return undefined;

@@ -25,11 +25,6 @@ export interface Partner {
   readonly keys: readonly PartnerKey[];
 }
 
-/** Whether the partner may log in at all, leaving the clock aside. */
-export function isAdmitted(partner: Partner): boolean {
-  return partner.enabled && partner.keys.length > 0;
-}
-
 /** The keys that open a session at this time (ms since 1970). */
 export function liveKeys(partner: Partner, now: number): readonly PartnerKey[] {
   const isLive = ({ expires }: { expires: number | null }) => expires === null || expires > now;

@@ -54,7 +54,7 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   if (!isRight && !isOpen) steps.push({ do: 'remove-keys', user, why: 'no key is live' });
   else if (!isRight && (file || isReady)) {
     const why = file ? 'content, owner or mode was not as it should be' : 'the account is ready';
-    steps.push({ do: 'write-keys', user, gid: uid, content, why });
+    steps.push({ do: 'write-keys', user, gid: uid, content, opens: !file, why });
   }
   if (isRight || file === undefined) steps.push(...endSessions(entry));
 

@@ -1,5 +1,4 @@
-import { GECOS, MARKER_GROUP } from '../os/account-marks.ts';
-import { isAdmitted, liveKeys, type Partner, type Problem } from './partner.ts';
+import { liveKeys, type Partner, type Problem } from './partner.ts';
 import type { PlanInput } from './plan.ts';
 import type { Step } from './step.ts';
 
@@ -9,27 +8,33 @@ interface Newcomers {
   readonly waiting: readonly string[];
 }
 
-/** Users that no account exists for yet: validated against the host, then claimed on the mount. */
-export function planNewcomers({ desired, ledger, actual, now, mountServing, limits }: PlanInput): Newcomers {
+/**
+ * Users that no account exists for yet: validated against the host, then claimed on the mount.
+ * @param unlisted users that have an account of the agent's, though the ledger does not know it
+ */
+export function planNewcomers(
+  { desired, ledger, actual, now, mountServing, limits }: PlanInput,
+  unlisted: ReadonlySet<string>,
+): Newcomers {
   const steps: Step[] = [];
   const problems: Problem[] = [];
   const waiting: string[] = [];
   const newcomers = [...desired.users.values()].filter(
-    (partner) => !ledger.has(partner.name) && isAdmitted(partner) && liveKeys(partner, now).length > 0,
+    (partner) =>
+      !ledger.has(partner.name) && !unlisted.has(partner.name) && liveKeys(partner, now).length > 0,
   );
   const uidOwners = new Map([...ledger.values()].map(({ uid, name }) => [uid, name]));
   const asked = countBy(newcomers.flatMap(({ uid }) => uid ?? []));
   for (const partner of newcomers) {
     const { name: user, secret, uid } = partner;
-    const left = leftover(partner, { actual, limits });
     const fault =
-      (left === undefined ? nameFaultOf(partner, actual) : undefined) ??
+      nameFaultOf(partner, actual) ??
       (uid === null ? undefined : uidFaultOf(uid, user, { actual, limits, uidOwners, asked }));
     if (fault !== undefined) problems.push({ user, secret, ...fault });
     else if (!mountServing) waiting.push(user);
     else {
       const directories = partner.directories ?? limits.directories;
-      steps.push({ do: 'prepare-mount', user, uid: uid ?? left ?? null, directories, newcomer: partner });
+      steps.push({ do: 'prepare-mount', user, uid, directories, newcomer: partner });
     }
   }
   return { steps, problems, waiting };
@@ -38,17 +43,6 @@ export function planNewcomers({ desired, ledger, actual, now, mountServing, limi
 interface Fault {
   readonly problem: string;
   readonly hint: string;
-}
-
-/** The uid of an account that the agent made, whose entry in the ledger was lost; both marks have to be there. */
-function leftover(
-  { name, uid }: Partner,
-  { actual, limits }: Pick<PlanInput, 'actual' | 'limits'>,
-): number | undefined {
-  const account = actual.accounts.get(name);
-  if (!account?.groups.includes(MARKER_GROUP) || account.gecos !== GECOS) return undefined;
-  const isOurs = account.uid >= limits.uidMin && account.uid <= limits.uidMax;
-  return isOurs && (uid === null || uid === account.uid) ? account.uid : undefined;
 }
 
 function nameFaultOf({ name }: Partner, actual: PlanInput['actual']): Fault | undefined {

@@ -3,10 +3,11 @@ import { messageOf, OperationError } from '../operation-error.ts';
 import type { ReadActual } from './actual.ts';
 import { applySteps, type StepFailure } from './apply.ts';
 import { resolveDesired } from './desired.ts';
+import { recentRemovals } from './guard.ts';
 import type { Ledger } from './ledger.ts';
 import type { Problem } from './partner.ts';
 import type { AccountPaths } from './paths.ts';
-import { type Plan, planAccounts } from './plan.ts';
+import { type Plan, planAccounts, type Reading } from './plan.ts';
 import type { SecretLibrary } from './secret-library.ts';
 import { type Step, stepKey, URGENT } from './step.ts';
 import type { AccountEdges, AccountHooks } from './sync.ts';
@@ -28,6 +29,10 @@ export interface PassOutcome {
   readonly problems: readonly Problem[];
   /** Users for whom the time did not suffice, and whose turn comes in the next pass. */
   readonly preparing: number;
+  /** Whether any step took: then another pass is worth its while at once. */
+  readonly gotOn: boolean;
+  /** When the last plan was made, in ms since 1970: what expired after that is still to be seen to. */
+  readonly plannedAt: number;
   /** Why the pass as a whole failed, if it did. */
   readonly failure: OperationError | null;
 }
@@ -35,9 +40,9 @@ export interface PassOutcome {
 export interface Reconciler {
   readonly ledger: Ledger;
   /** Plans and applies in rounds, until nothing is left that this pass can do. Never throws for a step that failed. */
-  pass(approved: string | null, signal: AbortSignal): Promise<PassOutcome>;
+  pass(approved: string | null, reading: Reading, signal: AbortSignal): Promise<PassOutcome>;
   /** The plan as of now. */
-  preview(): Promise<Plan>;
+  preview(reading: Reading): Promise<Plan>;
   /** Notes that secrets were read and applied whole. */
   succeeded(at: number): Promise<void>;
 }
@@ -58,15 +63,27 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
   const auditing = new Set<string>();
   let chroots = '';
   let isUnsaved = false;
+  /** Users that the ledger on disk has: an account that only memory knew would be nobody's after a crash. */
+  let saved = new Set(ledger.users.keys());
+  /** Users whose repair was tried while others still wait for their turn. */
+  const repaired = new Set<string>();
+  let unlisted = 0;
+  let plannedAt = 0;
   let notedAt = ledger.lastSuccessAt ?? 0;
 
   const save = async () => {
     isUnsaved = true;
+    const users = new Set(ledger.users.keys());
     await parts.save();
+    saved = users;
     isUnsaved = false;
   };
 
-  const planOf = async (audit: ReadonlySet<string>, approved: string | null): Promise<Plan> => {
+  const planOf = async (
+    audit: ReadonlySet<string>,
+    approved: string | null,
+    reading: Reading,
+  ): Promise<Plan> => {
     const { users } = config();
     const limits = {
       uidMin: users.uid_min,
@@ -79,15 +96,17 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     const desired = resolveDesired({ documents, gone, ledger: ledger.users, prefix: users.prefix });
     const actual = await parts.readActual();
     const mountServing = hooks.mountServing();
+    plannedAt = edges.now();
     return planAccounts({
       desired,
+      reading,
       ledger: ledger.users,
       actual,
-      now: edges.now(),
+      now: plannedAt,
       mountServing,
       limits,
       audit,
-      guard: { approved, held: ledger.held },
+      guard: { approved, held: ledger.held, recent: ledger.recent },
     });
   };
 
@@ -108,6 +127,8 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
       },
     });
     for (const step of steps)
+      if (step.do === 'repair-account' && !postponed.has(stepKey(step))) repaired.add(step.user);
+    for (const step of steps)
       if (step.do === 'prepare-mount' && !postponed.has(stepKey(step))) auditing.delete(step.user);
     return failures;
   };
@@ -127,49 +148,83 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
   };
 
   /** What is held stays held through a restart, and through new accounts that make it look small. */
-  const noteHeld = async ({ held }: Plan): Promise<StepFailure[]> => {
-    const hash = held?.hash ?? null;
-    if (hash === ledger.held) return [];
-    ledger.held = hash;
+  const noteHeld = async ({ holding, unlisted: found }: Plan): Promise<StepFailure[]> => {
+    if (found > unlisted) {
+      const hint = 'they are taken over as the secrets name them, and removed where none does';
+      edges.log.error({ accounts: found, hint }, `${found} accounts of the agent’s are not in its ledger`);
+    }
+    unlisted = found;
+    if (holding.join() === ledger.held.join()) return [];
+    ledger.held = holding;
     return await save().then(
       () => [],
       (cause: unknown) => [{ user: null, cause }],
     );
   };
 
+  /** What goes ahead counts against later removals; it is written with the step that makes it so. */
+  const noteRemovals = ({ removing, approved }: Plan) => {
+    if (approved) ledger.recent = [];
+    if (approved || removing.length === 0) return;
+    const at = edges.now();
+    const earlier = recentRemovals(ledger.recent, at).filter(({ user }) => !removing.includes(user));
+    ledger.recent = [...earlier, ...removing.map((user) => ({ user, at }))];
+  };
+
+  /** Leaves out what would open an account that the ledger on disk does not have; a key that is revoked still goes. */
+  const safe = (steps: readonly Step[]): Step[] =>
+    steps.filter(
+      (step) =>
+        saved.has(step.user) || !(step.do === 'create-account' || (step.do === 'write-keys' && step.opens)),
+    );
+
+  /** Repairs that had no turn yet come first, so that some that always fail keep nobody else waiting. */
+  const inTurn = (steps: readonly Step[]): Step[] => {
+    const repairs = steps.filter((step) => step.do === 'repair-account');
+    if (repairs.every(({ user }) => repaired.has(user))) repaired.clear();
+    const isLater = (step: Step) => step.do === 'repair-account' && repaired.has(step.user);
+    return [...steps.filter((step) => !isLater(step)), ...steps.filter(isLater)];
+  };
+
   return {
     ledger,
-    preview: () => planOf(NOBODY, null),
+    preview: (reading) => planOf(NOBODY, null, reading),
     async succeeded(at) {
       ledger.lastSuccessAt = at;
       if (at - notedAt < SUCCESS_NOTED_MS && at >= notedAt) return;
       await save();
       notedAt = at;
     },
-    async pass(approved, signal) {
+    async pass(approved, reading, signal) {
       const attempted = new Set<string>();
       const postponed = new Set<string>();
       const failures: StepFailure[] = [];
+      // A clock that was ahead would make the last success look young for ever.
+      if ((ledger.lastSuccessAt ?? 0) > edges.now()) {
+        ledger.lastSuccessAt = edges.now();
+        isUnsaved = true;
+      }
       if (isUnsaved) await save().catch((cause: unknown) => failures.push({ user: null, cause }));
       failures.push(...(await announceChroots()));
       if (edges.monotonicMs() >= nextAuditMs && hooks.mountServing()) {
         nextAuditMs = edges.monotonicMs() + AUDIT_MS;
         for (const name of ledger.users.keys()) auditing.add(name);
       }
-      let plan = await planOf(auditing, approved);
+      let plan = await planOf(auditing, approved, reading);
       failures.push(...(await noteHeld(plan)));
       for (let round = 0; round < MOST_ROUNDS && !signal.aborted; round += 1) {
         // Each step is tried once in a pass: one that did not take is still in the plan at the end, and reported.
-        const fresh = plan.steps.filter((step) => !attempted.has(stepKey(step)));
+        const fresh = safe(plan.steps).filter((step) => !attempted.has(stepKey(step)));
         if (fresh.length === 0) break;
         const urgent = fresh.filter((step) => URGENT.has(step.do));
-        const steps = urgent.length > 0 ? urgent : fresh;
+        const steps = inTurn(urgent.length > 0 ? urgent : fresh);
         for (const step of steps) attempted.add(stepKey(step));
+        noteRemovals(plan);
         failures.push(...(await apply(steps, postponed)));
         failures.push(...(await announceChroots()));
-        plan = await planOf(auditing, approved);
+        plan = await planOf(auditing, approved, reading);
       }
-      return conclude(plan, failures, { attempted, postponed });
+      return { ...conclude(plan, failures, { attempted, postponed }), plannedAt };
     },
   };
 }
@@ -184,7 +239,7 @@ function conclude(
   plan: Plan,
   failures: readonly StepFailure[],
   { attempted, postponed }: Tried,
-): PassOutcome {
+): Omit<PassOutcome, 'plannedAt'> {
   const named = new Set(failures.map(({ user }) => user));
   const whole = failures.find(({ user }) => user === null)?.cause;
   const left = plan.steps.filter((step) => attempted.has(stepKey(step)) && !named.has(step.user));
@@ -199,7 +254,9 @@ function conclude(
   const failed = failures.flatMap(({ user, cause }) => (user === null ? [] : [problemOf(user, cause)]));
   const failure = whole === undefined ? null : asError(whole);
   const preparing = whole === undefined ? left.length - stubborn.length : 0;
-  return { plan, problems: [...plan.problems, ...failed, ...ineffective], preparing, failure };
+  const remaining = new Set(plan.steps.map(stepKey));
+  const gotOn = [...attempted].some((key) => !remaining.has(key));
+  return { plan, problems: [...plan.problems, ...failed, ...ineffective], preparing, gotOn, failure };
 }
 
 function problemOf(user: string, cause: unknown): Problem {

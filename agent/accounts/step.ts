@@ -5,7 +5,13 @@ interface Steps {
   /** Makes this the last good state, before anything of it is done: a crash in between is then made good. */
   readonly record: { readonly entry: LedgerUser; readonly why: string };
   readonly 'remove-keys': { readonly why: string };
-  readonly 'write-keys': { readonly gid: number; readonly content: string; readonly why: string };
+  readonly 'write-keys': {
+    readonly gid: number;
+    readonly content: string;
+    /** Whether there was no file: then it lets somebody in. */
+    readonly opens: boolean;
+    readonly why: string;
+  };
   /** null: all of the user's sessions. */
   readonly 'end-sessions': { readonly fingerprints: readonly string[] | null };
   readonly 'set-password': { readonly locked: boolean; readonly why: string };

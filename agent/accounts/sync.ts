@@ -10,7 +10,7 @@ import { createKeyCheck } from './key-check.ts';
 import { readLedger, writeLedger } from './ledger.ts';
 import { liveKeys, type Problem } from './partner.ts';
 import { ACCOUNT_PATHS, type AccountPaths } from './paths.ts';
-import type { Plan } from './plan.ts';
+import type { Plan, Reading } from './plan.ts';
 import { createReconciler, type Reconciler } from './reconcile.ts';
 import { createSecretLibrary } from './secret-library.ts';
 import type { SecretsSource } from './secrets-source.ts';
@@ -56,9 +56,13 @@ export interface AccountReport {
 }
 
 export interface AccountSync {
-  /** One pass. Throws only if the pass as a whole failed, such as with AWS out of reach; `report()` is valid then too. */
+  /** One pass. Throws only if not all could be read or applied, such as with AWS out of reach; `report()` is valid then too. */
   poll(signal: AbortSignal): Promise<AccountReport>;
   report(): AccountReport;
+  /** Whether the next pass should come at once: the last one got somewhere, and had no time for the rest. */
+  moreDue(): boolean;
+  /** Whether nothing at all could be read at the last pass; where some could, the next one should not wait longer. */
+  isBlind(): boolean;
   /** Whether a key or user has expired since the last pass: its sessions end with the next one, AWS or not. */
   expiryDue(): boolean;
   /** What a pass would do next, without doing it; while a pass is under way, after that. */
@@ -92,6 +96,10 @@ export function createAccountSync(
   let approved: string | null = null;
   let announced = new Set<string>();
   let nextExpiry: number | null = null;
+  let gotOn = false;
+  let blind = false;
+  /** Secrets that could not be read last time either: they keep nobody else from being removed. */
+  let unread: ReadonlySet<string> = new Set();
   /** A pass and a look at the next one share the library of secrets. */
   const inTurn = createInTurn();
 
@@ -99,6 +107,8 @@ export function createAccountSync(
     await ensureDirectory(paths.keys);
     const { ledger, damaged } = await readLedger(paths.ledger);
     if (damaged !== null) log.error({ damaged }, 'the ledger of accounts was damaged and is put aside');
+    // A clock that was ahead would make the last success look young for ever.
+    if (ledger.lastSuccessAt !== null) ledger.lastSuccessAt = Math.min(ledger.lastSuccessAt, now());
     report = { ...report, lastSuccessAt: ledger.lastSuccessAt };
     const save = serialized(() => writeLedger(paths.ledger, ledger));
     return createReconciler({ config, hooks, library, readActual, ledger, save, paths }, edges);
@@ -113,8 +123,8 @@ export function createAccountSync(
     return opening;
   };
 
-  /** Takes in what changed in the secrets. @returns why that was not whole, if so */
-  const readSecrets = async ({ ledger }: Reconciler, signal: AbortSignal): Promise<OperationError | null> => {
+  /** Takes in what changed in the secrets. */
+  const readSecrets = async ({ ledger }: Reconciler, signal: AbortSignal): Promise<SecretsOutcome> => {
     const { prefix } = config().users;
     const owned = [...ledger.users.values()].filter(
       ({ removed, secret }) => !removed && secret.startsWith(prefix),
@@ -124,16 +134,29 @@ export function createAccountSync(
       if (secret.startsWith(prefix)) known.set(secret, versionId);
       else library.forget(secret);
     }
+    let readings = 0;
+    let failure: OperationError | null;
     try {
-      const { readings, failure } = await edges.secrets.read(known, prefix, signal);
-      for (const { secret, note } of await library.update(readings))
+      const read = await edges.secrets.read(known, prefix, signal);
+      readings = read.readings.length;
+      for (const { secret, note } of await library.update(read.readings))
         log.info({ secret }, `secret ${secret}: ${note}`);
-      return failure;
+      failure = read.failure ?? allUnread(library.unread(), readings, prefix);
     } catch (cause) {
-      return cause instanceof OperationError
-        ? cause
-        : new OperationError({ op: 'read', target: 'secrets' }, cause);
+      failure =
+        cause instanceof OperationError
+          ? cause
+          : new OperationError({ op: 'read', target: 'secrets' }, cause);
     }
+    const before = unread;
+    unread = new Set(library.unread().flatMap(({ secret }) => secret ?? []));
+    const whole = failure === null && [...unread].every((secret) => before.has(secret));
+    return {
+      failure,
+      isBlind: failure !== null && readings === 0,
+      reading: { whole, complete: failure === null && unread.size === 0 },
+      problems: library.unread(),
+    };
   };
 
   const noteProblems = (problems: readonly Problem[]) => {
@@ -149,12 +172,17 @@ export function createAccountSync(
 
   const pass = async (signal: AbortSignal): Promise<AccountReport> => {
     const reconciler = await opened();
-    const failure = await readSecrets(reconciler, signal);
+    const { failure, ...read } = await readSecrets(reconciler, signal);
+    blind = read.isBlind;
     const hash = approved;
     approved = null;
-    const outcome = await reconciler.pass(hash, signal);
+    gotOn = false;
+    // If this pass fails, what has expired by now waits for the next one at its usual time.
     nextExpiry = earliestExpiry(reconciler, now());
-    const problems = [...library.unread(), ...outcome.problems];
+    const outcome = await reconciler.pass(hash, read.reading, signal);
+    nextExpiry = earliestExpiry(reconciler, outcome.plannedAt);
+    gotOn = outcome.gotOn;
+    const problems = [...read.problems, ...outcome.problems];
     const { plan } = outcome;
     const before = report.heldPlan?.hash;
     if (failure === null && outcome.failure === null) await reconciler.succeeded(now());
@@ -183,15 +211,44 @@ export function createAccountSync(
     approve: (hash) => {
       approved = hash;
     },
+    moreDue: () => gotOn && report.preparing > 0,
+    isBlind: () => blind,
     expiryDue: () => nextExpiry !== null && now() >= nextExpiry,
     plan: (signal) =>
       inTurn(async () => {
         const reconciler = await opened();
-        await readSecrets(reconciler, signal);
-        return await reconciler.preview();
+        const { failure, reading, problems } = await readSecrets(reconciler, signal);
+        const plan = await reconciler.preview(reading);
+        const failed = failure === null ? [] : [problemOf(failure)];
+        return { ...plan, problems: [...failed, ...problems, ...plan.problems] };
       }),
     poll: (signal) => inTurn(() => pass(signal)),
   };
+}
+
+interface SecretsOutcome {
+  /** Why not all was read, if so. */
+  readonly failure: OperationError | null;
+  /** Whether nothing was. */
+  readonly isBlind: boolean;
+  readonly reading: Reading;
+  /** Secrets that could not be read, one by one. */
+  readonly problems: readonly Problem[];
+}
+
+/** Where every single secret is refused, nothing was read, whatever the calls say. */
+function allUnread(unread: readonly Problem[], readings: number, prefix: string): OperationError | null {
+  const [first] = unread;
+  if (!first || unread.length < readings) return null;
+  const hint = first.hint === undefined ? {} : { hint: first.hint };
+  return new OperationError(
+    { op: 'read secrets', target: `${prefix}*`, ...hint },
+    `none of ${readings} could be read; ${first.secret} ${first.problem}`,
+  );
+}
+
+function problemOf({ message, hint }: OperationError): Problem {
+  return { user: null, secret: null, problem: message, ...(hint !== undefined && { hint }) };
 }
 
 /** When the next key or user ends that can log in now; ms since 1970, null: none does. */

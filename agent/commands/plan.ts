@@ -14,13 +14,21 @@ export function renderPlan({ steps, held, problems, waiting }: Plan): string {
   const lines = steps.map(
     (step) => `${step.do.padEnd(16)}${step.user}${'why' in step ? `  (${step.why})` : ''}`,
   );
-  if (lines.length === 0) lines.push('nothing to do: the accounts are as the secrets say');
+  const isWhole = problems.every(({ user }) => user !== null);
+  if (lines.length === 0)
+    lines.push(
+      isWhole
+        ? 'nothing to do: the accounts are as the secrets say'
+        : 'nothing to do by what is known, but not all secrets could be read',
+    );
   if (waiting.length > 0) lines.push(`waiting for the mount: ${waiting.join(', ')}`);
   if (held !== null) {
     lines.push(`held: ${held.removals.length} removals`, ...held.removals.map((removal) => `  ${removal}`));
     lines.push(`to let them through: s3files-sftp sync --approve ${held.hash}`);
   }
-  for (const { user, secret, problem } of problems)
-    lines.push(`refused: ${user ?? secret ?? 'sync'}: ${problem}`);
+  for (const { user, secret, problem } of problems) {
+    const isFailure = user === null && secret === null;
+    lines.push(isFailure ? `failed: ${problem}` : `refused: ${user ?? secret}: ${problem}`);
+  }
   return lines.join('\n');
 }

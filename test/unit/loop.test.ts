@@ -156,5 +156,10 @@ describe('restAfter', () => {
       10, 10, 20, 40, 60, 60,
     ]);
     expect(restAfter({ periodMs: () => 100, maxBackoffMs: 60 }, 5)).toBe(100);
+    let most = 60;
+    const varying = { periodMs: () => 10, maxBackoffMs: () => most };
+    expect(restAfter(varying, 9)).toBe(60);
+    most = 0;
+    expect(restAfter(varying, 9)).toBe(10);
   });
 });

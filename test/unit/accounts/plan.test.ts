@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Actual, ActualAccount, KeyFile } from '../../../agent/accounts/actual.ts';
 import { resolveDesired } from '../../../agent/accounts/desired.ts';
+import type { PastRemoval } from '../../../agent/accounts/guard.ts';
 import type { LedgerUser } from '../../../agent/accounts/ledger-user.ts';
-import { isAdmitted, liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
-import { type Plan, planAccounts } from '../../../agent/accounts/plan.ts';
+import { liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
+import { type Plan, planAccounts, type Reading } from '../../../agent/accounts/plan.ts';
 import type { SecretDocument, SecretEntry } from '../../../agent/accounts/secret-document.ts';
 import type { Step } from '../../../agent/accounts/step.ts';
 
@@ -18,8 +20,9 @@ const LIMITS = {
 };
 
 interface Host {
-  /** Of the plan that was held last. */
-  held: string | null;
+  /** Users that are held. */
+  held: readonly string[];
+  recent: readonly PastRemoval[];
   readonly ledger: Map<string, LedgerUser>;
   readonly accounts: Map<string, ActualAccount>;
   readonly groups: Map<string, number>;
@@ -51,7 +54,8 @@ const STRANGER = account(1000, {
 
 function emptyHost(): Host {
   return {
-    held: null,
+    held: [],
+    recent: [],
     ledger: new Map(),
     accounts: new Map([['op', STRANGER]]),
     groups: new Map([
@@ -68,18 +72,25 @@ function actualOf({ accounts, groups, keyFiles }: Host): Actual {
   return { accounts, groups, keyFiles, uids, gids: new Map([...groups].map(([name, gid]) => [gid, name])) };
 }
 
-function planOn(host: Host, secrets: Secrets, options: { approved?: string; now?: number } = {}): Plan {
+interface PlanOptions {
+  readonly approved?: string;
+  readonly now?: number;
+  readonly reading?: Reading;
+}
+
+function planOn(host: Host, secrets: Secrets, options: PlanOptions = {}): Plan {
   const desired = resolveDesired({ ...secrets, ledger: host.ledger, prefix: 'p/' });
-  const { approved = null, now = NOW } = options;
+  const { approved = null, now = NOW, reading = { whole: true, complete: true } } = options;
   return planAccounts({
     desired,
+    reading,
     ledger: host.ledger,
     actual: actualOf(host),
     now,
     mountServing: true,
     audit: new Set(),
     limits: LIMITS,
-    guard: { approved, held: host.held },
+    guard: { approved, held: host.held, recent: host.recent },
   });
 }
 
@@ -133,17 +144,19 @@ function applyTo(host: Host, step: Step, now: number): void {
   }
 }
 
+function noteRemovals(host: Host, { approved, removing }: Plan, at: number): void {
+  if (approved) host.recent = [];
+  else host.recent = [...host.recent, ...removing.map((user) => ({ user, at }))];
+}
+
 /** Plans and applies until nothing is left; every step on the way is returned. */
-function converge(
-  host: Host,
-  secrets: Secrets,
-  options: { approved?: string; now?: number } = {},
-): { steps: Step[]; plan: Plan } {
+function converge(host: Host, secrets: Secrets, options: PlanOptions = {}): { steps: Step[]; plan: Plan } {
   const steps: Step[] = [];
-  host.held = planOn(host, secrets, options).held?.hash ?? null;
+  host.held = planOn(host, secrets, options).holding;
   for (let round = 0; round < 10; round += 1) {
     const plan = planOn(host, secrets, options);
     if (plan.steps.length === 0) return { steps, plan };
+    noteRemovals(host, plan, options.now ?? NOW);
     for (const step of plan.steps) applyTo(host, step, options.now ?? NOW);
     steps.push(...plan.steps);
   }
@@ -260,6 +273,79 @@ describe('a plan', () => {
   });
 });
 
+describe('accounts that the ledger lost', () => {
+  const partners = ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => partnerOf(name, `p/${name}`));
+  const [alice, bob, carol, dave, erin] = partners as [Partner, Partner, Partner, Partner, Partner];
+  const lost = () => {
+    const host = emptyHost();
+    converge(host, secretsOf(...partners));
+    host.ledger.clear();
+    return host;
+  };
+
+  it('are taken over with what their secrets say, and removed where no secret names them', () => {
+    const host = lost();
+    const now = secretsOf({ ...bob, enabled: false }, { ...carol, keys: [] }, dave, erin);
+    const { plan } = converge(host, now);
+    expect(plan).toMatchObject({ held: null, active: 2, unlisted: 0 });
+    expect([...host.keyFiles.keys()].sort()).toEqual(['dave', 'erin']);
+    expect(host.accounts.get('alice')?.password).toBe('locked');
+    expect(host.ledger.get('alice')).toMatchObject({ removed: true, uid: host.accounts.get('alice')?.uid });
+  });
+
+  it('stay as they are, and are reported, until every secret was read', () => {
+    const host = lost();
+    const files = new Map(host.keyFiles);
+    const reading = { whole: true, complete: false };
+    const nothing: Secrets = { documents: new Map(), gone: new Set() };
+    const { plan } = converge(host, nothing, { reading });
+    expect(plan.problems.map(({ user }) => user).sort()).toEqual(partners.map(({ name }) => name));
+    expect([host.keyFiles, plan.active]).toEqual([files, 5]);
+    const broken: Secrets = { documents: new Map([documentOf('p/x', [], false)]), gone: new Set() };
+    expect(converge(host, broken).plan).toMatchObject({ active: 5, removing: [] });
+  });
+
+  it('are held by the guard like any other', () => {
+    const host = lost();
+    const { plan } = converge(host, secretsOf(alice));
+    expect(plan.held?.removals).toHaveLength(4);
+    expect(host.keyFiles.size).toBe(5);
+    converge(host, secretsOf(alice), { approved: plan.held?.hash ?? '' });
+    expect([...host.keyFiles.keys()]).toEqual(['alice']);
+  });
+
+  it('keep the uid that they have, whatever the secret asks for, and end the sessions of keys that left', () => {
+    const host = lost();
+    const uid = host.accounts.get('alice')?.uid;
+    const [base64, fingerprint] = [
+      'AAAAC3NzaC1lZDI1NTE5AAAAIPRY1Odq8xyYlwcoxZVEEQ0fKVcPFLHcmTZPNxtTpNNJ',
+      createHash('sha256')
+        .update(Buffer.from('AAAAC3NzaC1lZDI1NTE5AAAAIPRY1Odq8xyYlwcoxZVEEQ0fKVcPFLHcmTZPNxtTpNNJ', 'base64'))
+        .digest('base64')
+        .replace('=', ''),
+    ];
+    const file = { content: `# x\nrestrict ssh-ed25519 ${base64}\n`, uid: 0, gid: uid ?? 0, mode: 0o640 };
+    host.keyFiles.set('alice', file);
+    const { steps, plan } = converge(host, secretsOf({ ...alice, uid: 210_005 }, bob, carol, dave, erin));
+    expect(steps).toContainEqual({
+      do: 'end-sessions',
+      user: 'alice',
+      fingerprints: [`SHA256:${fingerprint}`],
+    });
+    expect([host.ledger.get('alice')?.uid, host.accounts.get('alice')?.uid]).toEqual([uid, uid]);
+    expect(plan.problems).toMatchObject([{ user: 'alice', problem: expect.stringContaining('for ever') }]);
+  });
+
+  it('leave no key file behind that belongs to no account', () => {
+    const host = emptyHost();
+    for (const user of ['nobody-of-ours', 'op'])
+      host.keyFiles.set(user, { content: 'x', uid: 0, gid: 0, mode: 0o640 });
+    converge(host, secretsOf(alice));
+    expect([...host.keyFiles.keys()]).toEqual(['alice']);
+    expect(host.accounts.get('op')).toBe(STRANGER);
+  });
+});
+
 describe('removals', () => {
   const names = Array.from({ length: 40 }, (_, index) => `user${index}`);
   const bundle = (from: number) => secretsOf(...names.slice(from).map((name) => partnerOf(name, 'p/bundle')));
@@ -291,6 +377,89 @@ describe('removals', () => {
     expect(converge(host, nothing)).toMatchObject({ steps: [], plan: { active: 2 } });
     const part: Secrets = { documents: new Map([documentOf('p/a', [], false)]), gone: new Set() };
     expect(converge(host, part)).toMatchObject({ steps: [], plan: { active: 2 } });
+  });
+});
+
+describe('the guard in the plan', () => {
+  const names = Array.from({ length: 100 }, (_, index) => `user${index}`);
+  const all = (more: Partial<Partner> = {}) =>
+    secretsOf(...names.map((name) => partnerOf(name, 'p/bundle', more)));
+  const without = (count: number, extra = 0) =>
+    secretsOf(
+      ...names.slice(count).map((name) => partnerOf(name, 'p/bundle')),
+      ...Array.from({ length: extra }, (_, index) => partnerOf(`new${index}`, 'p/new')),
+    );
+
+  it('sees an end that is set into the past', () => {
+    const host = emptyHost();
+    converge(host, all());
+    const { plan } = converge(host, all({ expires: NOW - 1 }));
+    expect([plan.active, plan.held?.removals.length]).toEqual([100, 100]);
+    expect(plan.held?.removals[0]).toContain('expired');
+  });
+
+  it('sees that nobody would remain where the others have expired', () => {
+    const host = emptyHost();
+    const both = secretsOf(partnerOf('alice', 'p/a'), partnerOf('bob', 'p/b', { expires: NOW + 1000 }));
+    converge(host, both);
+    const later = secretsOf(
+      partnerOf('alice', 'p/a', { enabled: false }),
+      partnerOf('bob', 'p/b', { expires: NOW + 1000 }),
+    );
+    const { plan } = converge(host, later, { now: NOW + 2000 });
+    expect(plan.held?.removals).toHaveLength(1);
+    expect(host.keyFiles.has('alice')).toBe(true);
+  });
+
+  it('lets time pass: whoever expires by itself is no removal', () => {
+    const host = emptyHost();
+    converge(host, all({ expires: NOW + 1000 }));
+    expect(converge(host, all({ expires: NOW + 1000 }), { now: NOW + 1000 }).plan).toMatchObject({
+      held: null,
+      active: 0,
+    });
+  });
+
+  it('keeps holding each user when others come and one more goes', () => {
+    const host = emptyHost();
+    converge(host, secretsOf(...names.slice(0, 30).map((name) => partnerOf(name, 'p/bundle'))));
+    const rest = (from: number) => names.slice(from, 30).map((name) => partnerOf(name, 'p/bundle'));
+    const others = Array.from({ length: 30 }, (_, index) => partnerOf(`new${index}`, 'p/new'));
+    expect(converge(host, secretsOf(...rest(4))).plan.held?.removals).toHaveLength(4);
+    expect(converge(host, secretsOf(...rest(4), ...others)).plan.held?.removals).toHaveLength(4);
+    const { plan } = converge(host, secretsOf(...rest(5), ...others));
+    expect([plan.held?.removals.length, host.keyFiles.has('user3'), host.keyFiles.has('user4')]).toEqual([
+      4,
+      true,
+      false,
+    ]);
+    // Wanted again, they are no longer held.
+    expect(converge(host, secretsOf(...rest(0), ...others)).plan.holding).toEqual([]);
+  });
+
+  it('adds up what goes ahead in a day, so that a list that melts away is held', () => {
+    const host = emptyHost();
+    converge(host, all());
+    const minutes = Array.from({ length: 12 }, (_, index) => index + 1);
+    for (const minute of minutes) converge(host, without(5 * minute), { now: NOW + minute * 60_000 });
+    expect(host.keyFiles.size).toBe(90);
+    // A day later the next ones may go, but nobody who was held.
+    const { plan } = converge(host, without(60), { now: NOW + 86_400_000 + 720_000 });
+    expect([host.keyFiles.size, plan.held?.removals.length]).toEqual([90, 50]);
+  });
+
+  it('concludes nobody’s absence from a read that was not whole, also with what was held before a restart', () => {
+    const host = emptyHost();
+    converge(host, all());
+    const reading = { whole: false, complete: false };
+    expect(converge(host, without(2), { reading })).toMatchObject({ steps: [], plan: { active: 100 } });
+    expect(converge(host, without(60)).plan.held?.removals).toHaveLength(60);
+    // After a restart little is known at first, and then a part.
+    expect(converge(host, { documents: new Map(), gone: new Set() }, { reading }).plan.holding).toHaveLength(
+      60,
+    );
+    for (const some of [6, 12, 60]) expect(converge(host, without(some)).plan.active).toBe(100);
+    expect(converge(host, without(60)).plan.held?.removals).toHaveLength(60);
   });
 });
 
@@ -383,16 +552,18 @@ describe('the planner, whatever happened to host and secrets', () => {
         for (const host of [steady, killed]) converge(host, first);
         for (const count of lives) {
           // Only so many steps of this life are carried out; what is held is noted before any.
-          killed.held = planOn(killed, then).held?.hash ?? null;
+          killed.held = planOn(killed, then).holding;
           let left = count;
-          for (let { steps } = planOn(killed, then); left > 0 && steps.length > 0; ) {
+          for (let plan = planOn(killed, then); left > 0 && plan.steps.length > 0; ) {
+            const { steps } = plan;
+            noteRemovals(killed, plan, NOW);
             for (const step of steps.slice(0, left)) applyTo(killed, step, NOW);
             left -= steps.length;
-            ({ steps } = planOn(killed, then));
+            plan = planOn(killed, then);
           }
         }
         for (const host of [steady, killed]) converge(host, then);
-        expect({ ...killed, held: null }).toEqual({ ...steady, held: null });
+        expect({ ...killed, held: null, recent: null }).toEqual({ ...steady, held: null, recent: null });
       }),
       { numRuns: 300 },
     );
@@ -422,8 +593,8 @@ describe('the planner, whatever happened to host and secrets', () => {
       fc.property(secrets, secrets, (first, second) => {
         const host = emptyHost();
         converge(host, first);
-        const admitted = () =>
-          [...host.ledger.values()].filter(({ removed, partner }) => !removed && isAdmitted(partner)).length;
+        // By the keys that sshd would take, whatever the ledger says.
+        const admitted = () => host.keyFiles.size;
         const before = admitted();
         const { held } = planOn(host, second);
         converge(host, second);

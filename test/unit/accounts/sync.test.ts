@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runMountDirectories } from '../../../agent/accounts/mount-directories.ts';
 import type { MountRequest } from '../../../agent/accounts/mount-request.ts';
+import { renderPlan } from '../../../agent/commands/plan.ts';
 import { exec } from '../../../agent/os/exec.ts';
 import { execOk } from '../../../agent/os/exec-ok.ts';
 import { ed25519Line, fingerprintOf } from './keys.ts';
@@ -333,6 +334,50 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
     expect(await world.poll(again)).toMatchObject({ active: 40, heldPlan: null });
   });
 
+  it('of some happens on no poll that was throttled, nor after a restart', async () => {
+    const names = Array.from({ length: 40 }, (_, index) => `u${index}`);
+    users(names);
+    await world.poll(world.start());
+    for (const name of names.slice(0, 20)) world.secrets.delete(`s3files-sftp/users/${name}`);
+    const restarted = world.start();
+    for (world.partial = 2; world.partial <= 20; world.partial += 2) {
+      await expect(world.poll(restarted)).rejects.toThrow('throttled');
+      expect(restarted.report().active).toBe(40);
+      expect(restarted.isBlind()).toBe(false);
+    }
+    world.partial = null;
+    expect((await world.poll(restarted)).heldPlan?.removals).toHaveLength(20);
+    const again = world.start();
+    for (const part of [2, 4, 12]) {
+      world.partial = part;
+      await expect(world.poll(again)).rejects.toThrow('throttled');
+    }
+    users(names.slice(3, 20));
+    world.partial = null;
+    // Three of 40 would be few, but they were held.
+    expect((await world.poll(world.start())).heldPlan?.removals).toHaveLength(3);
+  });
+
+  it('that a secret states is no matter of what else could be read', async () => {
+    users(['alice', 'bob']);
+    const sync = world.start();
+    await world.poll(sync);
+    world.setSecret('alice', { enabled: false, publicKeys: [ed25519Line()] });
+    world.partial = 0;
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(world.keyFile('alice')).toBeNull();
+  });
+
+  it('waits one poll where a secret can’t be read, and no longer', async () => {
+    users(['alice', 'bob', 'carol']);
+    const sync = world.start();
+    await world.poll(sync);
+    world.secrets.delete('s3files-sftp/users/alice');
+    world.secrets.set('s3files-sftp/users/bob', { error: 'denied' });
+    expect(await world.poll(sync)).toMatchObject({ active: 3 });
+    expect(await world.poll(sync)).toMatchObject({ active: 2 });
+  });
+
   it('of the last one is held', async () => {
     users(['alice']);
     const sync = world.start();
@@ -464,6 +509,154 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a crash', () => {
       'accounts.json',
       'accounts.json.damaged',
     ]);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a ledger that is lost', () => {
+  const ledger = () => join(world.directory, 'state', 'accounts.json');
+
+  it('opens no door for whom a secret shuts out meanwhile, and says so', async () => {
+    for (const name of ['alice', 'bob', 'carol', 'dave', 'erin'])
+      world.setSecret(name, { publicKeys: [ed25519Line()] });
+    await world.poll(world.start());
+    rmSync(ledger());
+    world.secrets.delete('s3files-sftp/users/alice');
+    world.setSecret('bob', { enabled: false, publicKeys: [ed25519Line()] });
+    world.setSecret('dave', { publicKeys: [] });
+    world.outage = true;
+    const sync = world.start();
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(sync.report()).toMatchObject({ active: 5, held: 5 });
+    world.outage = false;
+    expect(await world.poll(sync)).toMatchObject({ active: 2, held: 0 });
+    expect(['alice', 'bob', 'dave'].map((user) => [world.keyFile(user), shadowField(user)])).toEqual(
+      ['alice', 'bob', 'dave'].map(() => [null, '!*']),
+    );
+    expect(world.ended.map(({ user, fingerprints }) => [user, fingerprints])).toEqual(
+      ['alice', 'bob', 'dave'].map((user) => [user, null]),
+    );
+    expect(world.lines.filter((line) => line.includes('not in its ledger'))).toHaveLength(1);
+  });
+
+  it('and can’t be written lets no newcomer in, since nobody would know of the account after a crash', async () => {
+    world.setSecret('bob', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    await fillUp(join(world.directory, 'state'), async () => {
+      await expect(world.poll(sync)).rejects.toThrow('accounts.json');
+      expect([passwdLine('alice'), world.keyFile('alice')]).toEqual([undefined, null]);
+    });
+    expect(await world.poll(sync)).toMatchObject({ active: 2 });
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('when the next pass comes', () => {
+  it('is at once only while passes get somewhere, and the same repairs are not tried first each time', async () => {
+    for (let index = 0; index < 250; index += 1)
+      world.setSecret(`u${index}`, { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    const passwd = join(world.directory, 'etc', 'passwd');
+    writeFileSync(passwd, readFileSync(passwd, 'utf8').replaceAll('/sbin/nologin', '/bin/bash'));
+    const stderr = 'usermod: cannot lock /etc/passwd; try again later.';
+    world.intercept = ([tool]) =>
+      tool === 'usermod' ? { outcome: 'exited', code: 1, stdout: '', stderr } : undefined;
+    const tried = new Set<string | undefined>();
+    for (let pass = 0; pass < 2; pass += 1) {
+      world.commands.length = 0;
+      expect((await world.poll(sync)).preparing).toBe(50);
+      expect(sync.moreDue()).toBe(false);
+      for (const argv of world.commands) if (argv[0] === 'usermod') tried.add(argv.at(-1));
+    }
+    expect(tried.size).toBe(250);
+    world.intercept = () => undefined;
+    await world.poll(sync);
+    expect(sync.moreDue()).toBe(true);
+    expect((await world.poll(sync)).preparing).toBe(0);
+    expect(sync.moreDue()).toBe(false);
+  });
+
+  it('is at once for a key that expired, but once only where that pass fails', async () => {
+    const soon = { publicKeys: [ed25519Line()], expires: '2026-03-01T12:00:10Z' };
+    for (const name of ['alice', 'bob']) world.setSecret(name, soon);
+    const sync = world.start();
+    await world.poll(sync);
+    const shadow = world.etc('shadow');
+    rmSync(join(world.directory, 'etc', 'shadow'));
+    world.now = Date.parse('2026-03-01T12:00:10Z');
+    expect(sync.expiryDue()).toBe(true);
+    await expect(world.poll(sync)).rejects.toThrow('accounts of the host');
+    expect(sync.expiryDue()).toBe(false);
+    writeFileSync(join(world.directory, 'etc', 'shadow'), shadow);
+    await world.poll(sync);
+    expect([world.keyFile('alice'), sync.expiryDue()]).toEqual([null, false]);
+  });
+
+  it('is put off only where nothing at all could be read', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    expect(sync.isBlind()).toBe(false);
+    world.partial = 0;
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(sync.isBlind()).toBe(false);
+    world.outage = true;
+    await expect(world.poll(sync)).rejects.toThrow('throttled');
+    expect(sync.isBlind()).toBe(true);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('the age of the last success', () => {
+  it('grows when every secret is denied, one by one', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    const { lastSuccessAt } = await world.poll(sync);
+    world.secrets.set('s3files-sftp/users/alice', { error: 'denied' });
+    world.now += 60_000;
+    await expect(world.poll(sync)).rejects.toThrow('none of 1 could be read');
+    expect(sync.report()).toMatchObject({ lastSuccessAt, active: 1, held: 1 });
+  });
+
+  it('grows after a clock that was ahead is set right, also through a restart', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const right = world.now;
+    world.now += 10 ** 10;
+    const sync = world.start();
+    await world.poll(sync);
+    world.now = right;
+    world.outage = true;
+    for (const agent of [sync, world.start()]) {
+      await expect(world.poll(agent)).rejects.toThrow('throttled');
+      expect(agent.report().lastSuccessAt).toBe(right);
+    }
+    world.now = right + 60_000;
+    await expect(world.poll(world.start())).rejects.toThrow('throttled');
+    const restarted = world.start();
+    await expect(world.poll(restarted)).rejects.toThrow('throttled');
+    expect(restarted.report().lastSuccessAt).toBe(right);
+  });
+});
+
+describe.runIf(CAN_MAKE_ACCOUNTS)('a look at the next pass with AWS away', () => {
+  it('says what could not be read', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.outage = true;
+    const plan = await sync.plan(AbortSignal.timeout(10_000));
+    expect(plan.problems).toMatchObject([{ problem: expect.stringContaining('throttled') }]);
+    expect(renderPlan(plan)).toBe(
+      'nothing to do by what is known, but not all secrets could be read\n' +
+        'failed: list secrets s3files-sftp/users/: throttled',
+    );
+    world.outage = false;
+    world.setSecret('bob', { publicKeys: [ed25519Line()] });
+    await world.poll(sync);
+    world.secrets.set('s3files-sftp/users/alice', { error: 'denied' });
+    expect(renderPlan(await sync.plan(AbortSignal.timeout(10_000)))).toContain(
+      'refused: s3files-sftp/users/alice',
+    );
   });
 });
 

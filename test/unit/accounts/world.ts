@@ -21,6 +21,8 @@ export interface World {
   readonly secrets: Map<string, string | { readonly error: 'denied' | 'deleted' }>;
   /** What went wrong with the listing, if it should. */
   outage: boolean;
+  /** How many secrets that are gone a poll gets to see before it is throttled; null: all, and it is not. */
+  partial: number | null;
   mountServing: boolean;
   now: number;
   readonly commands: Argv[];
@@ -63,6 +65,7 @@ export function createWorld(): World {
     mount,
     secrets: new Map(),
     outage: false,
+    partial: null,
     mountServing: true,
     now: Date.parse('2026-03-01T12:00:00Z'),
     commands: [],
@@ -162,7 +165,13 @@ function secretsOf(world: World): SecretsSource {
         if (known.get(secret) === versionId) return { secret, state: 'unchanged' };
         return { secret, state: 'changed', versionId, text: value };
       });
-      return { readings, failure: null };
+      if (world.partial === null) return { readings, failure: null };
+      let left = world.partial;
+      const seen = readings.filter(({ state }) => state !== 'gone' || left-- > 0);
+      return {
+        readings: seen,
+        failure: new OperationError({ op: 'read secrets', target: prefix }, 'throttled'),
+      };
     },
   };
 }
