@@ -2,7 +2,7 @@ import { rename } from 'node:fs/promises';
 import type { Log } from './log.ts';
 import type { BufferState } from './metrics/buffer-state.ts';
 import { messageOf } from './operation-error.ts';
-import { readFileIfExists, writeFileDurable } from './os/files.ts';
+import { readBytesIfExists, writeFileDurable } from './os/files.ts';
 import { type LoadedUploadState, loadUploadState, type UploadState } from './uploads/state.ts';
 
 /**
@@ -28,10 +28,10 @@ export interface LoadedCheckpoint {
  * @throws OperationError when the file exists and can't be read from the disk
  */
 export async function loadCheckpoint(path: string): Promise<LoadedCheckpoint> {
-  const text = await readFileIfExists(path);
-  if (text === undefined) return { uploads: undefined, metrics: undefined, problem: undefined };
+  const bytes = await readBytesIfExists(path);
+  if (bytes === undefined) return { uploads: undefined, metrics: undefined, problem: undefined };
   try {
-    const { version, uploads, metrics }: Partial<Record<string, unknown>> = JSON.parse(text);
+    const { version, uploads, metrics } = parse(bytes);
     if (version !== 1) throw new TypeError(`it is of version ${String(version)}`);
     return { uploads, metrics, problem: undefined };
   } catch (cause) {
@@ -61,7 +61,7 @@ const ITEMS_A_PIECE = 500;
 
 /**
  * The checkpoint's JSON, piece by piece: with 100,000 uploads on their way it is 28 MB, and as one string it is more
- * than the agent's heap has room for.
+ * than the agent's heap has room for. Each piece has a line to itself, so that it can be read in the same way.
  */
 function* pieces({ version, uploads, metrics }: Checkpoint): Generator<string> {
   const { outstanding, ...rest } = uploads;
@@ -69,7 +69,41 @@ function* pieces({ version, uploads, metrics }: Checkpoint): Generator<string> {
   yield ',"outstanding":[';
   for (let from = 0; from < outstanding.length; from += ITEMS_A_PIECE) {
     const items = JSON.stringify(outstanding.slice(from, from + ITEMS_A_PIECE)).slice(1, -1);
-    yield from === 0 ? items : `,${items}`;
+    yield from === 0 ? `\n${items}` : `,\n${items}`;
   }
-  yield ']}}';
+  yield `\n${END}`;
+}
+
+const END = ']}}';
+
+interface Parsed {
+  readonly version?: unknown;
+  readonly metrics?: unknown;
+  readonly uploads?: unknown;
+}
+
+/** Reads the pieces, or JSON of one line. @throws SyntaxError, TypeError */
+function parse(bytes: Buffer): Parsed {
+  const lines = linesOf(bytes);
+  const first = lines.next().value ?? '';
+  if (!bytes.includes(0x0a)) return JSON.parse(first);
+  const outstanding: unknown[] = [];
+  let last = '';
+  for (const line of lines) {
+    if (line !== END) for (const item of JSON.parse(`[${line.replace(/,$/, '')}]`)) outstanding.push(item);
+    last = line;
+  }
+  if (last !== END) throw new SyntaxError('its end is missing');
+  const { version, metrics, uploads } = JSON.parse(first + END);
+  return { version, metrics, uploads: { ...uploads, outstanding } };
+}
+
+/** JSON has no line feed inside a string, so neither can a name break a line. */
+function* linesOf(bytes: Buffer): Generator<string, undefined> {
+  for (let from = 0; from < bytes.length; ) {
+    const found = bytes.indexOf(0x0a, from);
+    const end = found < 0 ? bytes.length : found;
+    yield bytes.toString('utf8', from, end);
+    from = end + 1;
+  }
 }

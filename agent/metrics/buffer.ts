@@ -7,8 +7,8 @@ import {
   type SeriesKey,
 } from './buffer-state.ts';
 import { METRICS, type MetricName } from './catalogue.ts';
-
-import { addTo, mergeInto, type Series } from './series.ts';
+import { addTo, type Series } from './series.ts';
+import { shorten } from './shorten.ts';
 
 export type { BufferState } from './buffer-state.ts';
 
@@ -25,15 +25,10 @@ export interface MetricUpdate {
 export interface MetricBuffer {
   periods: Map<number, Period>;
   inFlight: MetricBatch | null;
-  /** Names that were dropped for their age or for want of room, and how many periods of each. */
+  /** Metrics of which values were dropped for their age or for want of room, and how many periods of each. */
   dropped: Map<string, number>;
 }
 
-/** CloudWatch takes timestamps from two weeks ago (PutMetricData, MetricDatum.Timestamp); an hour is left to send. */
-const OLDEST_MS = 14 * 86_400_000 - 3_600_000;
-/** So many periods keep their own time; older ones are merged into their hours, which loses no value. */
-const MOST_FINE = 180;
-const HOUR_MS = 3_600_000;
 /** PutMetricData takes 1,000 data and 1 MB a call; a value with its count is some 30 bytes. */
 const MOST_DATA = 500;
 const MOST_VALUES = 15_000;
@@ -70,8 +65,9 @@ export function record(buffer: MetricBuffer, update: MetricUpdate, periodMs: num
  * @returns undefined when there is nothing to send
  */
 export function takeBatch(buffer: MetricBuffer, now: number, open = false): MetricBatch | undefined {
-  if (buffer.inFlight !== null) return buffer.inFlight;
+  // Also while a batch is in flight: that is when CloudWatch is away, and the rest grows.
   shorten(buffer, now);
+  if (buffer.inFlight !== null) return buffer.inFlight;
   const data: MetricDatum[] = [];
   let values = 0;
   const periods = [...buffer.periods.values()].sort((a, b) => a.start - b.start);
@@ -79,12 +75,15 @@ export function takeBatch(buffer: MetricBuffer, now: number, open = false): Metr
     // A period of the future stems from a clock that was set back; it must not wait until then.
     const closed = period.end <= now || period.start > now + (period.end - period.start);
     if (!closed && !open) continue;
-    const added = dataOf(period, now);
-    const weight = added.reduce((sum, datum) => sum + (datum.kind === 'values' ? datum.values.length : 1), 0);
-    if (data.length > 0 && (data.length + added.length > MOST_DATA || values + weight > MOST_VALUES)) break;
-    data.push(...added);
-    values += weight;
-    buffer.periods.delete(period.start);
+    for (const [name, series] of Object.entries(period.series)) {
+      if (data.length >= MOST_DATA || values >= MOST_VALUES) break;
+      const key = name as SeriesKey;
+      delete period.series[key];
+      if (series === undefined) continue;
+      data.push(...dataOfSeries(key, Math.min(period.start, now), series));
+      values += series.kind === 'values' ? series.values.length : 1;
+    }
+    if (Object.keys(period.series).length === 0) buffer.periods.delete(period.start);
   }
   if (data.length === 0) return undefined;
   buffer.inFlight = { id: `${now}-${data.length}`, data };
@@ -104,42 +103,6 @@ export function snapshotOf(buffer: MetricBuffer): BufferState {
     inFlight: buffer.inFlight,
     dropped: Object.fromEntries(buffer.dropped),
   };
-}
-
-/** Keeps the buffer small while CloudWatch is away, and drops what it would refuse for its age. */
-function shorten(buffer: MetricBuffer, now: number): void {
-  const periods = [...buffer.periods.values()].sort((a, b) => a.start - b.start);
-  for (const period of periods.slice(0, -MOST_FINE)) {
-    if (period.start % HOUR_MS === 0 && period.end - period.start >= HOUR_MS) continue;
-    // The hour under way would close only at its end; its periods wait as they are.
-    const start = Math.floor(period.start / HOUR_MS) * HOUR_MS;
-    if (start + HOUR_MS > now) continue;
-    buffer.periods.delete(period.start);
-    const hour = buffer.periods.get(start) ?? { start, end: start + HOUR_MS, series: {} };
-    hour.end = start + HOUR_MS;
-    mergePeriod(hour, period);
-    buffer.periods.set(start, hour);
-  }
-  for (const period of [...buffer.periods.values()]) {
-    if (now - period.start <= OLDEST_MS) continue;
-    buffer.periods.delete(period.start);
-    for (const name of Object.keys(period.series))
-      buffer.dropped.set(name, (buffer.dropped.get(name) ?? 0) + 1);
-  }
-}
-
-function mergePeriod(into: Period, from: Period): void {
-  for (const [name, series] of Object.entries(from.series)) {
-    const metric = name as SeriesKey;
-    if (series !== undefined) into.series[metric] = mergeInto(into.series[metric], series);
-  }
-}
-
-function dataOf(period: Period, now: number): MetricDatum[] {
-  const at = Math.min(period.start, now);
-  return Object.entries(period.series).flatMap(([name, series]) =>
-    series === undefined ? [] : dataOfSeries(name as SeriesKey, at, series),
-  );
 }
 
 function dataOfSeries(key: SeriesKey, at: number, series: Series): MetricDatum[] {

@@ -123,7 +123,7 @@ function tellDropped(buffer: MetricBuffer, edges: Pick<Edges, 'log'>): void {
   for (const [name, periods] of buffer.dropped)
     edges.log.error(
       { metric: name, periods },
-      'values older than two weeks were dropped: CloudWatch refuses them',
+      'values were dropped: they waited for two weeks, which is as long as CloudWatch takes them, or for want of room',
     );
   buffer.dropped.clear();
 }

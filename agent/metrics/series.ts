@@ -44,7 +44,9 @@ export function mergeInto(into: Series | undefined, from: Series): Series {
     into.least = Math.min(into.least, from.least);
     into.most = Math.max(into.most, from.most);
   } else if (into.kind === 'values' && from.kind === 'values') {
-    for (const [value, count] of from.values) addValue(into.values, value, count);
+    if (from.values.length === 1)
+      for (const [value, count] of from.values) addValue(into.values, value, count);
+    else into.values = counted([...into.values, ...from.values]);
     if (into.values.length > MOST_VALUES) into.values = coarser(into.values);
   }
   return into;
@@ -56,11 +58,13 @@ function addValue(values: [number, number][], value: number, count: number): voi
   else known[1] += count;
 }
 
-function coarser(values: readonly [number, number][]): [number, number][] {
+/** @returns the distribution with two digits a value, so with fewer different ones */
+export function coarser(values: readonly [number, number][]): [number, number][] {
+  return counted(values.map(([value, count]) => [Number(value.toPrecision(FEWER_DIGITS)), count]));
+}
+
+function counted(pairs: readonly (readonly [number, number])[]): [number, number][] {
   const counts = new Map<number, number>();
-  for (const [value, count] of values) {
-    const rounded = Number(value.toPrecision(FEWER_DIGITS));
-    counts.set(rounded, (counts.get(rounded) ?? 0) + count);
-  }
+  for (const [value, count] of pairs) counts.set(value, (counts.get(value) ?? 0) + count);
   return [...counts];
 }

@@ -56,8 +56,13 @@ export async function writeFileIfChanged(
 
 /** @returns the text of a file, or undefined where there is none. @throws OperationError on any other failure */
 export async function readFileIfExists(path: string): Promise<string | undefined> {
+  return (await readBytesIfExists(path))?.toString('utf8');
+}
+
+/** @returns the bytes of a file, or undefined where there is none. @throws OperationError on any other failure */
+export async function readBytesIfExists(path: string): Promise<Buffer | undefined> {
   try {
-    return await readFile(path, 'utf8');
+    return await readFile(path);
   } catch (cause) {
     if (codeOf(cause) === 'ENOENT') return undefined;
     throw new OperationError({ op: 'read', target: path }, cause);

@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { takeRoom } from './outstanding-room.ts';
 import type { Outstanding, Upload } from './state.ts';
 
 /** When to ask, in ms. */
@@ -45,8 +46,6 @@ export type DeliveryBook = Map<string, Outstanding>;
 
 export const bookKey = (user: string, path: string) => `${user}${path}`;
 
-/** More than a day of a busy host's uploads; 100,000 take some 40 MB of heap, and 22 MB in the checkpoint. */
-export const MOST_OUTSTANDING = 100_000;
 /**
  * The clocks of S3 and of this host may differ by a second, and S3 cuts the fraction of one. An export that waits for
  * longer than this after the last write needs no slack; without it, a version from just before would pass for its own.
@@ -160,7 +159,8 @@ export interface Superseded {
 /** Follows an upload; one of the same path that was on its way still is superseded by it. */
 export function follow(book: DeliveryBook, item: Outstanding): Superseded | undefined {
   const superseded = forget(book, item.user, item.path, 'overwritten');
-  if (book.size >= MOST_OUTSTANDING) return { item, why: 'not followed' };
+  // One that takes another's place needs no more room than that had.
+  if (superseded === undefined && !takeRoom(book, item)) return { item, why: 'not followed' };
   book.set(bookKey(item.user, item.path), item);
   return superseded;
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadCheckpoint, saveCheckpoint } from '../../agent/checkpoint.ts';
 import { emptyBufferState } from '../../agent/metrics/buffer-state.ts';
+import { type DeliveryBook, follow } from '../../agent/uploads/delivery-plan.ts';
 import { emptyUploadState, type Outstanding } from '../../agent/uploads/state.ts';
 
 let directory: string;
@@ -51,19 +52,44 @@ it('sets a file aside that is not readable, and says so', async () => {
   expect(readFileSync(`${path}.unreadable`, 'utf8')).toBe('{"version":1,');
 });
 
-it('loads, keeps and saves 100,000 uploads on their way within the heap that the unit gives the agent', {
-  timeout: 60_000,
-}, async () => {
+it('reads what has no lines, and refuses what lacks its end', async () => {
   const path = join(directory, 'checkpoint.json');
-  await saveCheckpoint(path, { version: 1, uploads: stateOf(100_000), metrics: emptyBufferState() });
-  const unit = readFileSync('packaging/systemd/s3files-sftp-agent.service', 'utf8');
-  const flags = /^ExecStart=\S+ (--\S+ --\S+) /m.exec(unit)?.[1]?.split(' ') ?? [];
-  expect(flags).toHaveLength(2);
-  const script = join(directory, 'script.ts');
-  const agent = new URL('../../agent/', import.meta.url).pathname;
-  writeFileSync(
-    script,
-    `import { loadCheckpoint, saveCheckpoint } from '${agent}checkpoint.ts';
+  const checkpoint = { version: 1, metrics: emptyBufferState(), uploads: stateOf(3) };
+  writeFileSync(path, JSON.stringify(checkpoint));
+  expect((await loadCheckpoint(path)).uploads).toEqual(checkpoint.uploads);
+  await saveCheckpoint(path, { ...checkpoint, version: 1, uploads: stateOf(1_200) });
+  writeFileSync(path, readFileSync(path, 'utf8').split('\n').slice(0, 2).join('\n'));
+  expect((await loadCheckpoint(path)).problem).toContain('its end is missing');
+});
+
+it.each([
+  ['short paths', '/upload/invoice.xml'],
+  ['the longest paths that sshd can log', `/upload/${'p'.repeat(430)}`],
+  ['paths of Chinese letters', `/upload/${'長'.repeat(24)}`],
+])(
+  'loads, keeps and saves as many uploads with %s as are followed within the heap that the unit gives the agent',
+  {
+    timeout: 60_000,
+  },
+  async (_what, prefix) => {
+    const book: DeliveryBook = new Map();
+    for (let n = 0; n < 100_000; n += 1) follow(book, { ...item(n), path: `${prefix}-${n}` });
+    const uploads = { ...emptyUploadState(1), outstanding: [...book.values()] };
+    const path = join(directory, 'checkpoint.json');
+    await saveCheckpoint(path, { version: 1, uploads, metrics: emptyBufferState() });
+    const unit = readFileSync('packaging/systemd/s3files-sftp-agent.service', 'utf8');
+    const flags = /^ExecStart=\S+ (--\S+ --\S+) /m.exec(unit)?.[1]?.split(' ') ?? [];
+    expect(flags).toHaveLength(2);
+    const script = join(directory, 'script.ts');
+    const modules = new URL('../../node_modules/', import.meta.url).pathname;
+    const agent = new URL('../../agent/', import.meta.url).pathname;
+    writeFileSync(
+      script,
+      `import { CloudWatchClient } from '${modules}@aws-sdk/client-cloudwatch/dist-cjs/index.js';
+import { S3Client } from '${modules}@aws-sdk/client-s3/dist-cjs/index.js';
+import { SecretsManagerClient } from '${modules}@aws-sdk/client-secrets-manager/dist-cjs/index.js';
+const clients = [CloudWatchClient, S3Client, SecretsManagerClient].map((Client) => new Client({ region: 'x' }));
+import { loadCheckpoint, saveCheckpoint } from '${agent}checkpoint.ts';
 import { createFold } from '${agent}uploads/sessions.ts';
 import { snapshot } from '${agent}uploads/commit.ts';
 import { loadUploadState } from '${agent}uploads/state.ts';
@@ -74,7 +100,10 @@ for (let round = 0; round < 3; round += 1) {
   const uploads = snapshot(1, null, createFold([]), tally, [], 1);
   await saveCheckpoint('${path}', { version: 1, uploads, metrics: { version: 1, periods: [], inFlight: null, dropped: {} } });
 }
-console.log(tally.book.size);`,
-  );
-  expect(execFileSync(process.execPath, [...flags, script], { encoding: 'utf8' }).trim()).toBe('100000');
-});
+console.log(clients.length && tally.book.size);`,
+    );
+    expect(execFileSync(process.execPath, [...flags, script], { encoding: 'utf8' }).trim()).toBe(
+      String(book.size),
+    );
+  },
+);

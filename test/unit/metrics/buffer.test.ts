@@ -166,6 +166,57 @@ describe('while CloudWatch is away', () => {
     expect(sums.reduce((a, b) => a + b, 0)).toBe(minutes);
     expect(Math.max(...data.map((datum) => (datum.kind === 'extremes' ? datum.most : 0)))).toBe(minutes - 1);
   });
+  it.each([
+    [0, 600],
+    [100, 600],
+  ])('stays small for three weeks with a batch in flight and %i named users', (users, mostPeriods) => {
+    const buffer = createBuffer();
+    const minutes = 21 * 24 * 60;
+    // Each user in each minute would be slow to test: the named ones take turns, and all come in the last of an hour.
+    for (let n = 0; n < minutes; n += 1) {
+      const at = T0 + n * MINUTE;
+      record(buffer, count(1, at), MINUTE);
+      record(buffer, lag(60 + (n % 97) / 10, at), MINUTE);
+      for (let user = 0; user < users; user += n % 60 === 59 ? 1 : 50) {
+        record(buffer, { ...count(1, at), user: `partner${user}` }, MINUTE);
+        record(buffer, { ...lag(60 + ((n * user) % 97) / 10, at), user: `partner${user}` }, MINUTE);
+      }
+      if (n % 60 === 0) takeBatch(buffer, at + MINUTE);
+    }
+    const now = T0 + minutes * MINUTE;
+    const first = takeBatch(buffer, now);
+    expect(first?.data.length).toBeLessThan(600);
+    expect(buffer.periods.size).toBeLessThan(mostPeriods);
+    expect(JSON.stringify(snapshotOf(buffer)).length).toBeLessThan(4_000_000);
+    // The values of all are whole for as long as CloudWatch takes them; what is gone is told.
+    acknowledge(buffer, first?.id ?? '');
+    const dropped = buffer.dropped.get('UploadCount') ?? 0;
+    expect(dropped).toBeGreaterThan(0);
+    const sums = drain(buffer, now).flatMap(({ data }) =>
+      data.flatMap((datum) =>
+        datum.kind === 'sum' && datum.user === undefined && datum.at > now - 13 * 86_400_000
+          ? [datum.value]
+          : [],
+      ),
+    );
+    expect(sums.reduce((a, b) => a + b, 0)).toBeGreaterThanOrEqual(13 * 1440 - 1440);
+  });
+  it('gives up time before values: a hundred named users of one day are all there', () => {
+    const buffer = createBuffer();
+    for (let n = 0; n < 1_440; n += 1) {
+      for (let user = 0; user < 100; user += 1) {
+        record(buffer, { ...count(1, T0 + n * MINUTE), user: `partner${user}` }, MINUTE);
+        record(buffer, { ...lag(60 + (user % 9), T0 + n * MINUTE), user: `partner${user}` }, MINUTE);
+      }
+      if (n % 30 === 0) takeBatch(buffer, T0 + n * MINUTE);
+    }
+    expect([...buffer.dropped]).toEqual([]);
+    const data = drain(buffer, T0 + 1_440 * MINUTE).flatMap((batch) => batch.data);
+    const uploads = data.reduce((sum, each) => sum + (each.kind === 'sum' ? each.value : 0), 0);
+    expect(uploads).toBe(144_000);
+    const pairs = data.flatMap((each) => (each.kind === 'values' ? each.values : []));
+    expect(pairs.reduce((sum, [, times]) => sum + times, 0)).toBe(144_000);
+  });
   it('drops what CloudWatch would refuse for its age, and says so', () => {
     const buffer = createBuffer();
     record(buffer, count(1), MINUTE);

@@ -190,4 +190,19 @@ describe('the uploads on their way', () => {
     expect(follow(book, item({ path: '/one-more' }))).toMatchObject({ why: 'not followed' });
     expect(book.size).toBe(100_000);
   });
+  it('takes fewer whose paths are long, and more again when some have arrived', () => {
+    const book: DeliveryBook = new Map();
+    const long = (n: number) => item({ path: `/upload/${'p'.repeat(430)}-${n}` });
+    let refused = 0;
+    for (let n = 0; n < 30_000; n += 1) if (follow(book, long(n)) !== undefined) refused += 1;
+    expect(book.size + refused).toBe(30_000);
+    expect(book.size).toBeGreaterThan(15_000);
+    expect(book.size).toBeLessThan(20_000);
+    // Sent once more, it takes no more room than before.
+    expect(follow(book, long(0))).toMatchObject({ why: 'overwritten' });
+    const kept = book.size;
+    for (const key of [...book.keys()].slice(0, 5_000)) book.delete(key);
+    for (let n = 30_000; n < 40_000; n += 1) follow(book, long(n));
+    expect(book.size).toBeGreaterThan(kept - 100);
+  });
 });
