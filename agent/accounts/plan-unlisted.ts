@@ -53,7 +53,15 @@ export function planUnlisted(view: View): Unlisted {
     if (step) steps.push({ ...step, why: `${step.why}; its entry in the ledger was lost` });
   }
   for (const user of actual.keyFiles.keys()) {
-    if (ledger.has(user) || users.has(user)) continue;
+    // No user’s name begins with a dot: such a file lets nobody in, and is somebody else’s affair.
+    if (ledger.has(user) || users.has(user) || user.startsWith('.')) continue;
+    if (actual.accounts.get(user)?.groups.includes(MARKER_GROUP)) {
+      // As after another range of uids was configured: nobody is shut out by a slip, nor left in unseen.
+      const problem =
+        'is in no ledger, and its uid is not one that the agent gives: its key file stays as it is';
+      problems.push({ user, secret: null, problem, hint: 'see users.uid_min and users.uid_max' });
+      continue;
+    }
     steps.push({ do: 'remove-keys', user, why: 'it belongs to no account of the agent’s' });
   }
   return { users, open, steps, removals, problems };

@@ -1,11 +1,10 @@
 import type { Config } from '../config.ts';
-import { messageOf, OperationError } from '../operation-error.ts';
 import type { ReadActual } from './actual.ts';
 import { applySteps, type StepFailure } from './apply.ts';
 import { resolveDesired } from './desired.ts';
 import { recentRemovals } from './guard.ts';
 import type { Ledger } from './ledger.ts';
-import type { Problem } from './partner.ts';
+import { concludePass, type PassOutcome } from './pass-outcome.ts';
 import type { AccountPaths } from './paths.ts';
 import { type Plan, planAccounts, type Reading } from './plan.ts';
 import type { SecretLibrary } from './secret-library.ts';
@@ -21,20 +20,6 @@ export interface ReconcilerParts {
   /** Writes the ledger to disk. */
   readonly save: () => Promise<void>;
   readonly paths: AccountPaths;
-}
-
-export interface PassOutcome {
-  /** What was left to do at the end. */
-  readonly plan: Plan;
-  readonly problems: readonly Problem[];
-  /** Users for whom the time did not suffice, and whose turn comes in the next pass. */
-  readonly preparing: number;
-  /** Whether any step took: then another pass is worth its while at once. */
-  readonly gotOn: boolean;
-  /** When the last plan was made, in ms since 1970: what expired after that is still to be seen to. */
-  readonly plannedAt: number;
-  /** Why the pass as a whole failed, if it did. */
-  readonly failure: OperationError | null;
 }
 
 export interface Reconciler {
@@ -224,55 +209,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         failures.push(...(await announceChroots()));
         plan = await planOf(auditing, approved, reading);
       }
-      return { ...conclude(plan, failures, { attempted, postponed }), plannedAt };
+      return { ...concludePass(plan, failures, { attempted, postponed }), plannedAt };
     },
   };
-}
-
-/** Steps by their keys. */
-interface Tried {
-  readonly attempted: ReadonlySet<string>;
-  readonly postponed: ReadonlySet<string>;
-}
-
-function conclude(
-  plan: Plan,
-  failures: readonly StepFailure[],
-  { attempted, postponed }: Tried,
-): Omit<PassOutcome, 'plannedAt'> {
-  const named = new Set(failures.map(({ user }) => user));
-  const whole = failures.find(({ user }) => user === null)?.cause;
-  const left = plan.steps.filter((step) => attempted.has(stepKey(step)) && !named.has(step.user));
-  const stubborn = left.filter((step) => !postponed.has(stepKey(step)));
-  // Where a whole kind of steps failed, that one failure stands for its users.
-  const ineffective: Problem[] = (whole === undefined ? stubborn : []).map((step) => ({
-    user: step.user,
-    secret: null,
-    problem: `${step.do} had no effect`,
-    hint: 'it is tried again at the next sync',
-  }));
-  const failed = failures.flatMap(({ user, cause }) => (user === null ? [] : [problemOf(user, cause)]));
-  const failure = whole === undefined ? null : asError(whole);
-  const preparing = whole === undefined ? left.length - stubborn.length : 0;
-  const remaining = new Set(plan.steps.map(stepKey));
-  const gotOn = [...attempted].some((key) => !remaining.has(key));
-  return { plan, problems: [...plan.problems, ...failed, ...ineffective], preparing, gotOn, failure };
-}
-
-function problemOf(user: string, cause: unknown): Problem {
-  const hint = hintOf(cause) ?? 'it is tried again at the next sync';
-  // A result of the child on the mount carries its own words.
-  const isResult = typeof cause === 'object' && cause !== null && 'problem' in cause;
-  return { user, secret: null, problem: isResult ? String(cause.problem) : messageOf(cause), hint };
-}
-
-function hintOf(cause: unknown): string | undefined {
-  if (typeof cause !== 'object' || cause === null || !('hint' in cause)) return undefined;
-  return typeof cause.hint === 'string' ? cause.hint : undefined;
-}
-
-function asError(cause: unknown): OperationError {
-  return cause instanceof OperationError
-    ? cause
-    : new OperationError({ op: 'apply', target: 'accounts' }, cause);
 }

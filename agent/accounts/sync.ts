@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts';
-import { OperationError } from '../operation-error.ts';
+import type { OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { ensureDirectory } from '../os/files.ts';
@@ -10,7 +10,8 @@ import { createKeyCheck } from './key-check.ts';
 import { readLedger, writeLedger } from './ledger.ts';
 import { liveKeys, type Problem } from './partner.ts';
 import { ACCOUNT_PATHS, type AccountPaths } from './paths.ts';
-import type { Plan, Reading } from './plan.ts';
+import type { Plan } from './plan.ts';
+import { createSecretsReader } from './read-secrets.ts';
 import { createReconciler, type Reconciler } from './reconcile.ts';
 import { createSecretLibrary } from './secret-library.ts';
 import type { SecretsSource } from './secrets-source.ts';
@@ -91,6 +92,7 @@ export function createAccountSync(
   const paths = edges.paths ?? ACCOUNT_PATHS;
   const library = createSecretLibrary(createKeyCheck(edges));
   const readActual = createActualReader(paths);
+  const readSecrets = createSecretsReader(() => config().users.prefix, library, edges);
   let opening: Promise<Reconciler> | undefined;
   let report = EMPTY;
   let approved: string | null = null;
@@ -98,8 +100,6 @@ export function createAccountSync(
   let nextExpiry: number | null = null;
   let gotOn = false;
   let blind = false;
-  /** Secrets that could not be read last time either: they keep nobody else from being removed. */
-  let unread: ReadonlySet<string> = new Set();
   /** A pass and a look at the next one share the library of secrets. */
   const inTurn = createInTurn();
 
@@ -123,42 +123,6 @@ export function createAccountSync(
     return opening;
   };
 
-  /** Takes in what changed in the secrets. */
-  const readSecrets = async ({ ledger }: Reconciler, signal: AbortSignal): Promise<SecretsOutcome> => {
-    const { prefix } = config().users;
-    const owned = [...ledger.users.values()].filter(
-      ({ removed, secret }) => !removed && secret.startsWith(prefix),
-    );
-    const known = new Map(owned.map(({ secret }) => [secret, '']));
-    for (const { secret, versionId } of library.documents.values()) {
-      if (secret.startsWith(prefix)) known.set(secret, versionId);
-      else library.forget(secret);
-    }
-    let readings = 0;
-    let failure: OperationError | null;
-    try {
-      const read = await edges.secrets.read(known, prefix, signal);
-      readings = read.readings.length;
-      for (const { secret, note } of await library.update(read.readings))
-        log.info({ secret }, `secret ${secret}: ${note}`);
-      failure = read.failure ?? allUnread(library.unread(), readings, prefix);
-    } catch (cause) {
-      failure =
-        cause instanceof OperationError
-          ? cause
-          : new OperationError({ op: 'read', target: 'secrets' }, cause);
-    }
-    const before = unread;
-    unread = new Set(library.unread().flatMap(({ secret }) => secret ?? []));
-    const whole = failure === null && [...unread].every((secret) => before.has(secret));
-    return {
-      failure,
-      isBlind: failure !== null && readings === 0,
-      reading: { whole, complete: failure === null && unread.size === 0 },
-      problems: library.unread(),
-    };
-  };
-
   const noteProblems = (problems: readonly Problem[]) => {
     const current = new Set(problems.map((problem) => JSON.stringify(problem)));
     for (const problem of problems) {
@@ -172,7 +136,7 @@ export function createAccountSync(
 
   const pass = async (signal: AbortSignal): Promise<AccountReport> => {
     const reconciler = await opened();
-    const { failure, ...read } = await readSecrets(reconciler, signal);
+    const { failure, ...read } = await readSecrets(reconciler.ledger, signal);
     blind = read.isBlind;
     const hash = approved;
     approved = null;
@@ -217,34 +181,13 @@ export function createAccountSync(
     plan: (signal) =>
       inTurn(async () => {
         const reconciler = await opened();
-        const { failure, reading, problems } = await readSecrets(reconciler, signal);
+        const { failure, reading, problems } = await readSecrets(reconciler.ledger, signal);
         const plan = await reconciler.preview(reading);
         const failed = failure === null ? [] : [problemOf(failure)];
         return { ...plan, problems: [...failed, ...problems, ...plan.problems] };
       }),
     poll: (signal) => inTurn(() => pass(signal)),
   };
-}
-
-interface SecretsOutcome {
-  /** Why not all was read, if so. */
-  readonly failure: OperationError | null;
-  /** Whether nothing was. */
-  readonly isBlind: boolean;
-  readonly reading: Reading;
-  /** Secrets that could not be read, one by one. */
-  readonly problems: readonly Problem[];
-}
-
-/** Where every single secret is refused, nothing was read, whatever the calls say. */
-function allUnread(unread: readonly Problem[], readings: number, prefix: string): OperationError | null {
-  const [first] = unread;
-  if (!first || unread.length < readings) return null;
-  const hint = first.hint === undefined ? {} : { hint: first.hint };
-  return new OperationError(
-    { op: 'read secrets', target: `${prefix}*`, ...hint },
-    `none of ${readings} could be read; ${first.secret} ${first.problem}`,
-  );
 }
 
 function problemOf({ message, hint }: OperationError): Problem {

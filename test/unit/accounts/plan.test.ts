@@ -336,12 +336,21 @@ describe('accounts that the ledger lost', () => {
     expect(plan.problems).toMatchObject([{ user: 'alice', problem: expect.stringContaining('for ever') }]);
   });
 
+  it('keep their key file, and are reported, where their uid is outside of the range', () => {
+    const host = emptyHost();
+    host.accounts.set('otto', account(150_000));
+    host.keyFiles.set('otto', { content: 'x', uid: 0, gid: 0, mode: 0o640 });
+    const { plan } = converge(host, secretsOf(alice));
+    expect(plan.problems).toMatchObject([{ user: 'otto', hint: expect.stringContaining('uid_min') }]);
+    expect(host.keyFiles.has('otto')).toBe(true);
+  });
+
   it('leave no key file behind that belongs to no account', () => {
     const host = emptyHost();
-    for (const user of ['nobody-of-ours', 'op'])
+    for (const user of ['nobody-of-ours', 'op', '.swp'])
       host.keyFiles.set(user, { content: 'x', uid: 0, gid: 0, mode: 0o640 });
     converge(host, secretsOf(alice));
-    expect([...host.keyFiles.keys()]).toEqual(['alice']);
+    expect([...host.keyFiles.keys()].sort()).toEqual(['.swp', 'alice']);
     expect(host.accounts.get('op')).toBe(STRANGER);
   });
 });
@@ -602,6 +611,54 @@ describe('the planner, whatever happened to host and secrets', () => {
         expect(lost).toBeLessThanOrEqual(3);
         if (before > 0) expect(admitted()).toBeGreaterThan(0);
         if (held) expect(admitted()).toBeGreaterThanOrEqual(before);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('takes no more in a day than the guard lets through, however the secrets change', () => {
+    fc.assert(
+      fc.property(fc.array(secrets, { minLength: 2, maxLength: 6 }), (history) => {
+        const host = emptyHost();
+        const lost = new Set<string>();
+        for (const [minute, state] of history.entries()) {
+          const before = new Set(host.keyFiles.keys());
+          converge(host, state, { now: NOW + minute });
+          for (const user of before) if (!host.keyFiles.has(user)) lost.add(user);
+          for (const user of host.keyFiles.keys()) lost.delete(user);
+          expect(lost.size).toBeLessThanOrEqual(3);
+          if (before.size > 0) expect(host.keyFiles.size).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('leaves nobody a key that no secret gives, though the ledger was lost, once the removals are approved', () => {
+    fc.assert(
+      fc.property(secrets, secrets, (first, second) => {
+        const host = emptyHost();
+        converge(host, first);
+        host.ledger.clear();
+        const before = new Map(host.keyFiles);
+        converge(
+          host,
+          { documents: new Map(), gone: new Set() },
+          { reading: { whole: false, complete: false } },
+        );
+        expect(host.keyFiles).toEqual(before);
+        const whole = new Map([...second.documents].map(([name, each]) => [name, { ...each, whole: true }]));
+        const state = { documents: whole, gone: second.gone };
+        converge(host, state, { approved: planOn(host, state).held?.hash ?? '' });
+        const entries = [...whole.values()].flatMap((each) => each.entries);
+        for (const [user, { content }] of host.keyFiles) {
+          const claims = entries.filter((each) => each.user === user);
+          // Where several claim the name, the account stays as it is.
+          if (claims.length > 1) continue;
+          const live = claims.flatMap(({ partner }) => (partner ? liveKeys(partner, NOW) : []));
+          expect(live.length).toBeGreaterThan(0);
+          expect(content?.match(/AAAA\d/g)).toEqual(live.map(({ base64 }) => base64));
+        }
       }),
       { numRuns: 300 },
     );
