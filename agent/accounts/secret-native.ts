@@ -102,6 +102,9 @@ function parseEnabled(value: unknown): boolean {
 
 const DATE = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]\d{2}:\d{2}))?$/;
 
+/** A zone can carry the last evening of 9999 into a year of five digits, which expiry-time= has no room for. */
+const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
+
 /** A date (it ends as that day begins, in UTC, as OpenSSH has it) or a date and time with its zone. */
 function parseExpiry(value: unknown, field: string): number | null {
   if (value === undefined || value === null) return null;
@@ -112,7 +115,7 @@ function parseExpiry(value: unknown, field: string): number | null {
   if (Number.isNaN(time) || !isRealDay) {
     throw new FieldFault(`has "${field}" that is no time such as "2027-01-31" or "2027-01-31T12:00:00Z"`);
   }
-  return time;
+  return Math.min(time, LATEST);
 }
 
 /** @returns canonical networks, or null where there is no such limit. @throws FieldFault */

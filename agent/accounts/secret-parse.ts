@@ -1,4 +1,5 @@
 import { nameFault, quoteName } from './account-name.ts';
+import { duplicateFields } from './json-duplicates.ts';
 import type { ParsedUser, SecretDocument } from './secret-document.ts';
 import { parseNative } from './secret-native.ts';
 import { isTransferFamily, parseTransferFamily } from './secret-transfer-family.ts';
@@ -32,6 +33,7 @@ export function parseSecret({ secret, versionId, text }: SecretText): SecretDocu
   if (text === undefined) return unreadable('holds binary data instead of JSON text');
   const value = parseObject(text);
   if (typeof value === 'string') return unreadable(value);
+  const duplicates = duplicateFields(text);
 
   if (Object.hasOwn(value, 'users')) {
     const users = asObject(value.users);
@@ -39,15 +41,20 @@ export function parseSecret({ secret, versionId, text }: SecretText): SecretDocu
     if (Object.keys(value).length > 1) return unreadable('a bundle must hold nothing beside "users"');
     const named = Object.entries(users);
     if (named.length > MOST_USERS) return unreadable(`holds more than ${MOST_USERS} users`);
+    if (duplicates.some(({ length }) => length === 1)) return unreadable('names "users" twice');
+    const twice = new Map<string, string>();
+    for (const [, name = '', ...field] of duplicates)
+      twice.set(name, field.length === 0 ? 'is named twice in the bundle' : 'has a field twice');
     return {
       ...base,
       form: 'bundle',
       whole: true,
-      ...gather(named.map(([name, spec]) => parseUser(name, secret, spec))),
+      ...gather(named.map(([name, spec]) => parseUser(name, secret, spec, twice.get(name)))),
     };
   }
   const form = isTransferFamily(value) ? 'transfer-family' : 'native';
-  return { ...base, form, whole: true, ...gather([parseUser(user, secret, value)]) };
+  const twice = duplicates.length > 0 ? 'has a field twice' : undefined;
+  return { ...base, form, whole: true, ...gather([parseUser(user, secret, value, twice)]) };
 }
 
 function gather(users: readonly ParsedUser[]): Pick<SecretDocument, 'entries' | 'notes'> {
@@ -57,13 +64,15 @@ function gather(users: readonly ParsedUser[]): Pick<SecretDocument, 'entries' | 
   };
 }
 
-function parseUser(name: string, secret: string, spec: unknown): ParsedUser {
+/** @param twice what of the user the text says twice, where it does: nobody can know which one is meant */
+function parseUser(name: string, secret: string, spec: unknown, twice: string | undefined): ParsedUser {
   const fault = nameFault(name);
   const refuse = (problem: string): ParsedUser => ({
     entry: { user: name, partner: null, problems: [problem], refused: 0 },
     notes: [],
   });
   if (fault !== undefined) return refuse(`the name ${fault}`);
+  if (twice !== undefined) return refuse(twice);
   const value = asObject(spec);
   if (!value) return refuse('must be an object with "publicKeys"');
   return isTransferFamily(value)

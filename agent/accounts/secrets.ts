@@ -18,6 +18,11 @@ const CONCURRENCY = 4;
  * page holds everything it is a single call, and a new partner appears at the next poll.
  */
 const LIST_AGAIN_MS = 300_000;
+/**
+ * A secret that is gone is asked for itself this often: while a mass deletion waits for approval, a question to each of
+ * thousands at every poll would cost more than all else. Every poll's batch still tells when one is back.
+ */
+const GONE_AGAIN_MS = 600_000;
 
 /**
  * Reads secrets from AWS Secrets Manager: ListSecrets to discover, and every known secret by its own name with
@@ -25,7 +30,8 @@ const LIST_AGAIN_MS = 300_000;
  * DescribeSecret would leave the value where it is, and costs twenty times as many calls.
  *
  * What a poll costs is in docs/cost.md: for one secret to each of 10,000 users, $114 a month at a poll a minute, which
- * is 3 % of what the secrets themselves cost; for the same users in 40 bundles, 66 cents.
+ * is 3 % of what the secrets themselves cost; for the same users in 40 bundles, 66 cents. Decrypts of a KMS key of the
+ * customer's own come on top.
  */
 export function createSecretsSource(
   { region }: { readonly region: string | undefined },
@@ -39,6 +45,8 @@ export function createSecretsSource(
     requestHandler: { connectionTimeout: 5_000, requestTimeout: 15_000, throwOnRequestTimeout: true },
   });
   let nextListMs = Number.NEGATIVE_INFINITY;
+  /** When to ask again, by secret that said itself that it is gone. */
+  const gone = new Map<string, number>();
 
   const discover = async (prefix: string, abortSignal: AbortSignal): Promise<Set<string>> => {
     const found = new Set<string>();
@@ -65,23 +73,28 @@ export function createSecretsSource(
     known: ReadonlyMap<string, string>,
     abortSignal: AbortSignal,
   ): Promise<SecretReading[]> => {
-    const { SecretValues = [], Errors = [] } = await client.send(
-      new BatchGetSecretValueCommand({ SecretIdList: [...names] }),
-      { abortSignal },
-    );
     const readings = new Map<string, SecretReading>();
-    for (const { Name: secret = '', VersionId: versionId = '', SecretString: text } of SecretValues) {
-      const isSame = versionId !== '' && known.get(secret) === versionId;
-      readings.set(
-        secret,
-        isSame ? { secret, state: 'unchanged' } : { secret, state: 'changed', versionId, text },
-      );
-    }
-    for (const { SecretId = '', ErrorCode = 'an unknown error' } of Errors) {
-      // The name that was asked for, or its ARN, which ends in a dash and six characters.
-      const name = /:secret:(.+)-[A-Za-z0-9]{6}$/.exec(SecretId)?.[1] ?? SecretId;
-      readings.set(name, await explain(name, ErrorCode, abortSignal));
-    }
+    let NextToken: string | undefined;
+    do {
+      const request = { SecretIdList: [...names], ...(NextToken !== undefined && { NextToken }) };
+      const page = await client.send(new BatchGetSecretValueCommand(request), { abortSignal });
+      for (const { Name: secret = '', VersionId: versionId = '', SecretString: text } of page.SecretValues ??
+        []) {
+        gone.delete(secret);
+        const isSame = versionId !== '' && known.get(secret) === versionId;
+        readings.set(
+          secret,
+          isSame ? { secret, state: 'unchanged' } : { secret, state: 'changed', versionId, text },
+        );
+      }
+      for (const { SecretId = '', ErrorCode = 'an unknown error' } of page.Errors ?? []) {
+        // The name that was asked for, or its ARN, which ends in a dash and six characters.
+        const name = /:secret:(.+)-[A-Za-z0-9]{6}$/.exec(SecretId)?.[1] ?? SecretId;
+        readings.set(name, await explain(name, ErrorCode, abortSignal));
+      }
+      // A token that came back unchanged would lead round and round.
+      NextToken = page.NextToken === NextToken ? undefined : page.NextToken;
+    } while (NextToken !== undefined);
     return names.map((name) => readings.get(name) ?? unread(name, 'was left out of the answer'));
   };
 
@@ -89,13 +102,18 @@ export function createSecretsSource(
   const explain = async (secret: string, code: string, abortSignal: AbortSignal): Promise<SecretReading> => {
     if (code !== 'ResourceNotFoundException' && code !== 'InvalidRequestException')
       return unread(secret, code);
+    const againMs = gone.get(secret);
+    if (againMs !== undefined && edges.monotonicMs() < againMs) return { secret, state: 'gone' };
+    gone.delete(secret);
     try {
       const described = await client.send(new DescribeSecretCommand({ SecretId: secret }), { abortSignal });
-      return described.DeletedDate === undefined ? unread(secret, code) : { secret, state: 'gone' };
+      if (described.DeletedDate === undefined) return unread(secret, code);
     } catch (cause) {
-      if (nameOf(cause) === 'ResourceNotFoundException') return { secret, state: 'gone' };
-      return unread(secret, `${code}, then ${nameOf(cause)}`);
+      if (nameOf(cause) !== 'ResourceNotFoundException')
+        return unread(secret, `${code}, then ${nameOf(cause)}`);
     }
+    gone.set(secret, edges.monotonicMs() + GONE_AGAIN_MS);
+    return { secret, state: 'gone' };
   };
 
   return {
@@ -109,6 +127,7 @@ export function createSecretsSource(
           failure = failed('list secrets', `${prefix}*`, cause);
         }
       }
+      for (const secret of gone.keys()) if (!names.has(secret)) gone.delete(secret);
       const batches = chunks([...names], BATCH).values();
       const readings: SecretReading[] = [];
       const work = async () => {

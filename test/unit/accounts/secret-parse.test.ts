@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { renderAuthorizedKeys } from '../../../agent/accounts/authorized-keys.ts';
 import { settleEntry } from '../../../agent/accounts/secret-document.ts';
 import { parseSecret } from '../../../agent/accounts/secret-parse.ts';
 import { ed25519Line, fingerprintOf } from './keys.ts';
@@ -59,6 +60,25 @@ describe('a native secret', () => {
     expect(problemsOf(value)).toContain(reason);
   });
 
+  it.each(['9999-12-31T23:59:59Z', '9999-12-31T23:59:59.999Z', '9999-12-31T23:59:59-14:00'])(
+    'that expires at %s does so in the last second that expiry-time= can say',
+    (expires) => {
+      const partner = partnerOf({ publicKeys: [{ key: KEY, expires }] });
+      expect(partner && renderAuthorizedKeys(partner, 0)).toContain('expiry-time="99991231235959" ');
+    },
+  );
+
+  it('that says a field twice, in whichever spelling, is no user', () => {
+    const native = `{"enabled": false, "publicKeys": ["${KEY}"], "en\\u0061bled": true}`;
+    expect(parse(native).entries).toMatchObject([{ partner: null, problems: ['has a field twice'] }]);
+    const key = `{"publicKeys": [{"key": "${KEY}", "from": ["192.0.2.1"], "from": ["0.0.0.0/0"]}]}`;
+    expect(partnerOf(key)).toBeNull();
+    const transfer = `{"PublicKey": "${KEY}", "AcceptedIpNetwork": "192.0.2.1", "AcceptedIpNetwork": ""}`;
+    expect(partnerOf(transfer)).toBeNull();
+    const strings = { publicKeys: [{ key: KEY }, { key: `${OTHER} "key": {"key": [` }] };
+    expect(partnerOf(strings)?.keys).toHaveLength(2);
+  });
+
   it('keeps the good keys beside a bad one', () => {
     const value = {
       publicKeys: ['nonsense', KEY, KEY, { key: OTHER, from: ['x'] }, { key: OTHER, options: 'x' }, 7],
@@ -115,6 +135,28 @@ describe('a bundle', () => {
       ['a.b', false],
       ['carol', false],
     ]);
+  });
+});
+
+describe('a bundle that says something twice', () => {
+  const user = `{"publicKeys": ["${KEY}"]}`;
+  it('leaves those users as they are, and no others', () => {
+    const text = `{"users": {"alice": ${user}, "bob": ${user}, "alice": {"publicKeys": []},
+      "carol": {"publicKeys": ["${KEY}"], "uid": 210000, "uid": 210001}}}`;
+    const document = parse(text);
+    expect(document).toMatchObject({ form: 'bundle', whole: true });
+    expect(document.entries.map(({ user, partner, problems }) => [user, partner !== null, problems])).toEqual(
+      [
+        ['alice', false, ['is named twice in the bundle']],
+        ['bob', true, []],
+        ['carol', false, ['has a field twice']],
+      ],
+    );
+  });
+
+  it('is unreadable as a whole where it is the users', () => {
+    const document = parse(`{"users": {"alice": ${user}}, "users": {"bob": ${user}}}`);
+    expect(document).toMatchObject({ form: 'unreadable', whole: false, problems: ['names "users" twice'] });
   });
 });
 

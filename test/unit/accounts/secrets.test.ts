@@ -12,6 +12,8 @@ interface Service {
   /** Answers this instead of what is asked for. */
   fail: (action: string, body: Record<string, unknown>) => { status: number; type: string } | undefined;
   calls: string[];
+  /** How many values a batch's answer holds at most. */
+  valuesPerPage: number;
 }
 
 let service: Service;
@@ -49,7 +51,13 @@ function answer(action: string, body: Record<string, unknown>): unknown {
       VersionId: service.secrets.get(Name)?.version,
       SecretString: service.secrets.get(Name)?.text,
     }));
-  return { SecretValues, Errors: [...errors].map(([SecretId, ErrorCode]) => ({ SecretId, ErrorCode })) };
+  const from = Number(body.NextToken ?? 0);
+  const next = from + service.valuesPerPage;
+  return {
+    SecretValues: SecretValues.slice(from, next),
+    Errors: from === 0 ? [...errors].map(([SecretId, ErrorCode]) => ({ SecretId, ErrorCode })) : [],
+    ...(next < SecretValues.length && { NextToken: String(next) }),
+  };
 }
 
 beforeAll(async () => {
@@ -84,7 +92,14 @@ afterAll(() => {
   server.close();
 });
 beforeEach(() => {
-  service = { secrets: new Map(), deleted: new Map(), denied: new Set(), fail: () => undefined, calls: [] };
+  service = {
+    secrets: new Map(),
+    deleted: new Map(),
+    denied: new Set(),
+    fail: () => undefined,
+    calls: [],
+    valuesPerPage: 20,
+  };
 });
 
 const put = (list: string[], version = 'v1') => {
@@ -142,6 +157,48 @@ describe('reading secrets', () => {
       'p/user00003': 'unchanged',
       'p/never': 'gone',
     });
+  });
+
+  it('asks each of 5,000 that are gone once, and again only after ten minutes or when one was back', async () => {
+    put(names(10));
+    const lost = Array.from({ length: 5_000 }, (_, index) => `p/lost${index}`);
+    let clock = 0;
+    const reader = source(() => clock);
+    const described = async () => {
+      service.calls.length = 0;
+      const { readings, failure } = await reader.read(knownOf([...names(10), ...lost]), 'p/', signal);
+      const gone = readings.filter(({ state }) => state === 'gone').length;
+      return [failure, gone, service.calls.filter((action) => action === 'DescribeSecret').length];
+    };
+    expect(await described()).toEqual([null, 5_000, 5_000]);
+    clock = 599_999;
+    expect(await described()).toEqual([null, 5_000, 0]);
+    put(['p/lost7']);
+    expect(await described()).toEqual([null, 4_999, 0]);
+    service.secrets.delete('p/lost7');
+    expect(await described()).toEqual([null, 5_000, 1]);
+    clock = 600_000;
+    expect(await described()).toEqual([null, 5_000, 4_999]);
+  }, 60_000);
+
+  it('does not take a denied secret for gone, though it was gone a minute ago', async () => {
+    put(names(1));
+    service.deleted.set('p/user00000', 'forced');
+    const reader = source();
+    expect((await reader.read(knownOf(names(1)), 'p/', signal)).readings).toMatchObject([{ state: 'gone' }]);
+    service.denied.add('p/user00000');
+    expect((await reader.read(knownOf(names(1)), 'p/', signal)).readings).toMatchObject([
+      { state: 'unread' },
+    ]);
+  });
+
+  it('reads a batch to its last page', async () => {
+    put(names(20));
+    service.valuesPerPage = 7;
+    const { readings, failure } = await source().read(knownOf(names(20)), 'p/', signal);
+    expect(failure).toBeNull();
+    expect(readings.map(({ state }) => state)).toEqual(Array(20).fill('unchanged'));
+    expect(service.calls).toEqual(['ListSecrets', ...Array(3).fill('BatchGetSecretValue')]);
   });
 
   it('calls nothing gone when the second question fails', async () => {
