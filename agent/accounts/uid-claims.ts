@@ -52,8 +52,10 @@ function refuseOwner({ uid, shown }: Owner, { user, claimed, isFree }: Choice, c
   const isPossible = uid >= claims.uidMin && uid <= claims.uidMax && (claimant ?? user) === user;
   if (uid === claimed && isPossible) return;
   const whose = claimant ?? 'nobody that is known';
-  const chown = 'if what lies in it is this user’s, chown the directory to root; else move it away';
-  const hint = isPossible && isFree ? `set "uid" to ${uid} if it is this user’s; or ${chown}` : chown;
+  const hint =
+    isPossible && isFree
+      ? `set "uid" to ${uid} if it is this user’s, else move the directory away`
+      : 'chown the directory to root if what lies in it is this user’s, else move it away';
   throw new MountFault(`${shown} on the mount belongs to uid ${uid} (${whose})`, hint);
 }
 
