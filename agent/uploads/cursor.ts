@@ -21,6 +21,24 @@ export function isNotAfter(line: Position, read: Position): boolean {
   return line.at <= read.at;
 }
 
+/** Whether only the wall clock could tell which of two lines came first: they share neither a series nor a boot. */
+export function isForeign(line: Position, read: Position): boolean {
+  const [, series, , boot] = CURSOR.exec(line.cursor) ?? [];
+  const [, readSeries, , readBoot] = CURSOR.exec(read.cursor) ?? [];
+  return series !== readSeries && boot !== readBoot;
+}
+
+/**
+ * journalctl finds its place in a foreign series by the wall clock, and skips what a clock that was set back dated
+ * before the last line read.
+ * @returns whether that can have happened: the line is not its series' first, and its boot began before that last line
+ */
+export function mayFollowSkipped(line: Position, read: Position): boolean {
+  const [, , number, , monotonic] = CURSOR.exec(line.cursor) ?? [];
+  const bootedAt = line.at - hex(monotonic) / 1000;
+  return isForeign(line, read) && hex(number) > 1 && bootedAt < read.at;
+}
+
 /** Past 2^53 only for a counter of centuries. */
 function hex(text: string | undefined): number {
   return Number.parseInt(text ?? '', 16);

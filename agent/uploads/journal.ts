@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import type { Follower } from '../os/follow.ts';
-import { isNotAfter, type Position } from './cursor.ts';
+import { isForeign, isNotAfter, mayFollowSkipped, type Position } from './cursor.ts';
 import { JOURNAL_FIELDS, type JournalLine, journalLineOf } from './journal-line.ts';
 
 /** The partner sshd's own journal, so that no rate limit and no other service's lines come between. */
@@ -52,6 +52,8 @@ export function followJournal(
   let position = options.position;
   /** The cursor that the next line is expected to repeat. */
   let expected: string | null = null;
+  /** That line came: what follows it and is not known to be older is new, whatever the wall clocks say. */
+  let repeated = false;
   /** Until a new line comes, lines that are no newer than this were read before. */
   let resumedAt: Position | null = null;
   let seekFails = false;
@@ -103,6 +105,7 @@ export function followJournal(
 
   const argvFor = (): Argv => {
     expected = null;
+    repeated = false;
     resumedAt = position;
     if (position === null)
       return argv(options.namespace, [`--since=@${(options.sinceMs / 1000).toFixed(3)}`]);
@@ -124,8 +127,15 @@ export function followJournal(
   const read = (text: string, out: Reading[]) => {
     const line = journalLineOf(text);
     if (line === undefined) return;
-    if (line.cursor === expected) expected = null;
-    if (resumedAt !== null && isNotAfter(line, resumedAt)) return;
+    if (line.cursor === expected) {
+      expected = null;
+      repeated = true;
+    }
+    if (resumedAt !== null) {
+      if (!(repeated && isForeign(line, resumedAt)) && isNotAfter(line, resumedAt)) return;
+      if (mayFollowSkipped(line, resumedAt))
+        pendingGap = 'the clock was set back across a reboot; lines dated before the last one read are lost';
+    }
     resumedAt = null;
     if (expected !== null)
       pendingGap = 'the journal no longer holds the last line read, nor perhaps lines after it';

@@ -11,6 +11,8 @@ export function noteKnown(witness: WitnessWatch | undefined, outcome: Outcome): 
     witness.noteKnown(`${user}${path}`);
     if (uploadedAs !== null) witness.noteKnown(`${user}${uploadedAs}`);
   } else if (outcome.kind === 'moved') witness.noteKnown(`${outcome.actor.user}${outcome.to}`);
+  else if (outcome.kind === 'activity' && outcome.type === 'SETSTAT')
+    witness.noteKnown(`${outcome.actor?.user}${outcome.fields.path}`);
 }
 
 /** Whether the log knows a file because it is being written, or waits for its rename. */

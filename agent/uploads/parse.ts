@@ -72,8 +72,10 @@ const CUT_OPEN_TAIL = /^((?:READ|WRITE|APPEND)[A-Z,]*)(?: [mode 0-7]*)?$/;
 const CLOSE_TAIL = /^(\d+) written (\d+)$/;
 const SESSION = /^session (opened|closed) for local user (\S+) from \[([0-9A-Fa-f:.%a-z]+|UNKNOWN)\]$/;
 const WRITE_FAILED = /^(?:error: )?(?:process_write: )?write (?:"(.*)"|failed): (.+)$/;
-const AUTH =
-  /^(Accepted|Failed) (\S+) for (?:invalid user )?(.*) from (\S+) port (\d+) ssh2(?:: \S+ (\S+))?(?: .*)?$/;
+const AUTH = /^(Accepted|Failed) (\S+) for (?:invalid user )?/;
+/** Behind the user's name; what follows `ssh2` is the key, and of a certificate a text that its signer chose. */
+const AUTH_FROM = /^ from (\S+) port (\d+) ssh2(.*)$/;
+const AUTH_TAIL = /^(?:: \S+ (\S+)(?: ID .* \(serial \d+\) CA \S+ \S+)?)?(?: \[preauth\])?$/;
 const GAVE_UP =
   /^(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting) (?:authenticating|invalid) user (.*) (\S+) port (\d+)(?::.*)? \[preauth\]$/;
 
@@ -199,12 +201,26 @@ function writeFailedEvent(message: string): LogEvent {
   return { kind: 'write-failed', beginning: match[1] ?? null, reason: match[2] ?? '' };
 }
 
+/**
+ * A stranger chooses the user's name, and the text of a certificate: either may look like the address. sshd's own end
+ * of the line is well-formed, so that a line with two readings was made to confuse, and says nothing.
+ */
 function authEvent(message: string): LogEvent {
-  const match = AUTH.exec(message);
-  if (match === null) return OTHER;
-  const [, verb, method = '', user = '', address = '', port, fingerprint] = match;
+  const beginning = AUTH.exec(message);
+  if (beginning === null) return OTHER;
+  const [{ length: start }, verb, method = ''] = beginning;
   const kind = verb === 'Accepted' ? 'accepted' : 'failed';
-  return { kind, method, user, address, port: Number(port), fingerprint: fingerprint ?? null };
+  let event = OTHER;
+  for (let at = message.indexOf(' from ', start); at >= 0; at = message.indexOf(' from ', at + 1)) {
+    const from = AUTH_FROM.exec(message.slice(at));
+    const tail = from !== null ? AUTH_TAIL.exec(from[3] ?? '') : null;
+    if (from === null || tail === null) continue;
+    if (event !== OTHER) return OTHER;
+    const [, address = '', port] = from;
+    const user = message.slice(start, at);
+    event = { kind, method, user, address, port: Number(port), fingerprint: tail[1] ?? null };
+  }
+  return event;
 }
 
 function gaveUpEvent(message: string): LogEvent {

@@ -5,7 +5,7 @@ import { EXIT_REMOUNTED, EXIT_TOO_LARGE, HEARTBEAT_MS, type WitnessReport } from
 
 export interface WitnessStatus {
   readonly state: 'off' | 'starting' | 'watching' | 'too large' | 'failed';
-  /** Files that arrived without a word in the log, since the agent started. */
+  /** Files that arrived without a word in the log, or too many at once to compare, since the agent started. */
   readonly unknownArrivals: number;
   readonly problem: string | null;
 }
@@ -42,6 +42,8 @@ export function watchWitness(
   let state: WitnessStatus['state'] = 'starting';
   let problem: string | null = null;
   let unknownArrivals = 0;
+  /** Arrivals that were dropped before they could be compared with the log, since it was last told. */
+  let uncompared = 0;
   let heardAt = edges.monotonicMs();
   let restartAt = 0;
   let stopped = false;
@@ -55,8 +57,9 @@ export function watchWitness(
     else {
       // Delete first, so that the map's order is the order of arrival.
       arrivals.delete(report.path);
+      if (isKnown(report.path, heardAt)) return;
       arrivals.set(report.path, { size: report.size, at: report.at, since: heardAt });
-      shorten(arrivals);
+      uncompared += shorten(arrivals);
     }
   };
 
@@ -106,12 +109,20 @@ export function watchWitness(
 
   return {
     noteKnown: (path) => {
+      arrivals.delete(path);
       known.delete(path);
       known.set(path, edges.monotonicMs());
       shorten(known);
     },
     takeUnknown: (isOpen) => {
       if (!stopped) guard();
+      if (uncompared > 0)
+        edges.log.warn(
+          { files: uncompared, 'activity-type': 'UNKNOWN' },
+          'more files arrived at once than can be compared with the log; whether it knows these is unknown',
+        );
+      unknownArrivals += uncompared;
+      uncompared = 0;
       const now = edges.monotonicMs();
       const unknown: { path: string; size: number; at: number }[] = [];
       for (const [path, { size, at, since }] of arrivals) {
@@ -130,12 +141,15 @@ export function watchWitness(
   };
 }
 
-/** Drops the oldest entries of a map that keeps its order of insertion. */
-function shorten(map: Map<string, unknown>): void {
+/** Drops the oldest entries of a map that keeps its order of insertion. @returns how many */
+function shorten(map: Map<string, unknown>): number {
+  let dropped = 0;
   for (const key of map.keys()) {
-    if (map.size <= MOST_REMEMBERED) return;
+    if (map.size <= MOST_REMEMBERED) break;
     map.delete(key);
+    dropped += 1;
   }
+  return dropped;
 }
 
 function reportOf(text: string): WitnessReport | undefined {

@@ -46,7 +46,9 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     if (stats?.isFile() === false || !isReal(directory, path)) return;
     say({ kind: 'arrival', path: relative(directory, path), size: stats?.size ?? 0, at: Date.now() });
   };
-  watcher.on('add', arrival).on('change', arrival);
+  watcher.on('add', arrival).on('change', (path, stats) => {
+    if (stats === undefined || isWritten(stats)) arrival(path, stats);
+  });
   watcher.on('ready', () => {
     ready = true;
   });
@@ -71,6 +73,20 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     process.stdin.resume();
     process.stdin.once('end', () => end(0));
   });
+}
+
+/**
+ * Whether a file that changed was written, rather than given another mode, owner or time: writing sets both times, the
+ * others the inode's alone, and a time that is set is seldom now.
+ */
+export function isWritten({
+  mtimeMs,
+  ctimeMs,
+}: {
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}): boolean {
+  return Math.abs(ctimeMs - mtimeMs) <= STABLE_MS;
 }
 
 /**

@@ -90,6 +90,37 @@ it('tells a gap, and loses nothing after it, when the last line is gone', () => 
   expect(kinds(reader.take(10))).toEqual(['gap', 'line']);
 });
 
+/** A line of another boot and series than the fixture's, as journald writes after a power loss. */
+const ofNextBoot = (number: number, at: number, monotonicMs: number) =>
+  JSON.stringify({
+    __CURSOR: `s=${'c'.repeat(32)};i=${number.toString(16)};b=dd;m=${(monotonicMs * 1000).toString(16)};t=2;x=3`,
+    __REALTIME_TIMESTAMP: String(at * 1000),
+    _BOOT_ID: 'dd',
+    _PID: '7',
+    _UID: '230001',
+    SYSLOG_IDENTIFIER: 'internal-sftp',
+    MESSAGE: `after ${number}`,
+  });
+
+it('takes the lines of the next boot for new though its clock was set back', () => {
+  const known = createJournal().line('known');
+  const { child, reader } = startReader({ cursor: known.cursor, at: known.at });
+  child.say(createJournal().text('known'));
+  for (let n = 1; n <= 9; n += 1) child.say(ofNextBoot(n, known.at - 600_000 + n, 10_000 + n));
+  expect(
+    reader.take(20).flatMap((each) => (each.kind === 'line' ? [each.line.message] : [each.reason])),
+  ).toEqual(Array.from({ length: 9 }, (_, n) => `after ${n + 1}`));
+});
+
+it('tells a gap when journalctl skipped what a clock that was set back dated too early', () => {
+  const known = createJournal().line('known');
+  const { child, reader } = startReader({ cursor: known.cursor, at: known.at });
+  child.say(createJournal().text('known'));
+  child.say(ofNextBoot(40, known.at + 5, 600_000));
+  child.say(ofNextBoot(41, known.at + 6, 600_001));
+  expect(kinds(reader.take(10))).toEqual(['gap', 'line', 'line']);
+});
+
 it('starts journalctl again where its lines ended', async () => {
   const { child, reader } = startReader(null);
   const journal = createJournal();

@@ -128,6 +128,15 @@ describe('names chosen to confuse', () => {
     const line = 'Invalid user open "/upload/x" flags WRITE,CREATE,TRUNCATE mode 0644 from 1.2.3.4 port 5';
     expect(parseMessage('sshd', line)).toEqual({ kind: 'other' });
   });
+  it.each([
+    ['x from 10.0.0.1 port 22 ssh2', { kind: 'failed', user: 'alice', address: '203.0.113.9', port: 40000 }],
+    // It reads in two ways, and neither can be known to be sshd's.
+    ['x from 10.0.0.1 port 22 ssh2: RSA-CERT SHA256:y ID z', { kind: 'other' }],
+  ])('is not led astray by the text of a stranger’s certificate: %s', (id, event) => {
+    const key = `ED25519-CERT SHA256:47DE ID ${id} (serial 0) CA ED25519 SHA256:47DE`;
+    const message = `Failed publickey for alice from 203.0.113.9 port 40000 ssh2: ${key}`;
+    expect(parseMessage('sshd', message)).toMatchObject(event);
+  });
   it('reads any name back, whatever it holds', () => {
     const piece = fc.constantFrom(
       '" flags ',

@@ -1,10 +1,12 @@
-import { pino } from 'pino';
 import { expect, it } from 'vitest';
+import { createLog } from '../../../agent/log.ts';
 import type { FollowOptions } from '../../../agent/os/follow.ts';
+import { noteKnown } from '../../../agent/uploads/known-files.ts';
 import type { WitnessReport } from '../../../agent/uploads/witness.ts';
 import { watchWitness } from '../../../agent/uploads/witness-watch.ts';
 
 function rig() {
+  const told: Record<string, unknown>[] = [];
   const starts: { options: FollowOptions; end: (how: string) => void; stopped: boolean }[] = [];
   let clock = 0;
   const watch = watchWitness(['witness', '/home/sftp'], {
@@ -21,7 +23,7 @@ function rig() {
       return { pid: 1, ended, write: () => {}, pause: () => {}, resume: () => {}, stop };
     },
     monotonicMs: () => clock,
-    log: pino({ level: 'silent' }),
+    log: createLog('info', { write: (line) => told.push(JSON.parse(line)) }),
     signal: new AbortController().signal,
   });
   const say = (report: WitnessReport) => starts.at(-1)?.options.onLine(JSON.stringify(report));
@@ -33,7 +35,7 @@ function rig() {
   const leave = (ms: number) => {
     clock += ms;
   };
-  return { watch, starts, say, pass, leave };
+  return { watch, starts, say, pass, leave, told };
 }
 
 const arrival = (path: string): WitnessReport => ({ kind: 'arrival', path, size: 1, at: 5 });
@@ -94,13 +96,17 @@ it('leaves a tree alone for an hour that is too large to watch', async () => {
   expect(starts).toHaveLength(2);
 });
 
-it('remembers a bounded number of files', () => {
-  const { watch, say, pass } = rig();
+it('remembers a bounded number of files, and says how many it could not', () => {
+  const { watch, say, pass, told } = rig();
   for (let n = 0; n < 30_000; n += 1) say(arrival(`alice/upload/${n}`));
   pass(20_000);
   const unknown = watch.takeUnknown(nothingOpen);
   expect(unknown).toHaveLength(20_000);
   expect(unknown.at(-1)?.path).toBe('alice/upload/29999');
+  expect(told).toMatchObject([{ files: 10_000, 'activity-type': 'UNKNOWN' }]);
+  expect(watch.status().unknownArrivals).toBe(30_000);
+  watch.takeUnknown(nothingOpen);
+  expect(told).toHaveLength(1);
 });
 
 it('is started again at once when another file system is mounted, without a word of warning', async () => {
@@ -119,4 +125,27 @@ it('knows what is in a directory that the log renamed', () => {
   say({ kind: 'arrival', path: 'alice/upload/newer/a', size: 1, at: 0 });
   pass(16_000);
   expect(watch.takeUnknown(() => false).map(({ path }) => path)).toEqual(['alice/upload/newer/a']);
+});
+
+it('forgets no stranger for many files that the log knows', () => {
+  const { watch, say, pass, told } = rig();
+  say(arrival('alice/upload/stranger'));
+  for (let n = 0; n < 30_000; n += 1) {
+    watch.noteKnown(`alice/upload/${n}`);
+    say(arrival(`alice/upload/${n}`));
+  }
+  pass(20_000);
+  expect(watch.takeUnknown(nothingOpen)).toMatchObject([{ path: 'alice/upload/stranger' }]);
+  expect(told).toEqual([]);
+});
+
+it('knows a file whose attributes a partner set', () => {
+  const { watch, say, pass } = rig();
+  const actor = { session: 's', user: 'alice', address: null };
+  const fields = { path: '/upload/old' };
+  const common = { id: 'i', at: 0, level: 'debug', message: 'attributes set', actor, fields } as const;
+  noteKnown(watch, { kind: 'activity', type: 'SETSTAT', ...common });
+  say(arrival('alice/upload/old'));
+  pass(20_000);
+  expect(watch.takeUnknown(nothingOpen)).toEqual([]);
 });

@@ -1,8 +1,17 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { isReal } from '../../../agent/uploads/witness.ts';
+import { isReal, isWritten } from '../../../agent/uploads/witness.ts';
 
 let root: string;
 beforeEach(() => {
@@ -22,4 +31,17 @@ it('does not see through a link in a directory’s place, nor take one for a fil
   expect(isReal(mount, join(mount, 'alice/upload/link'))).toBe(false);
   expect(isReal(mount, join(root, 'host/etc/shadow'))).toBe(false);
   expect(isReal(mount, join(mount, 'alice/upload/gone'))).toBe(false);
+});
+
+it('tells a file that was written from one that got another mode or time', async () => {
+  const file = join(root, 'a');
+  writeFileSync(file, 'x');
+  expect(isWritten(statSync(file))).toBe(true);
+  utimesSync(file, 1e9, 1e9);
+  expect(isWritten(statSync(file))).toBe(false);
+  writeFileSync(file, 'y');
+  expect(isWritten(statSync(file))).toBe(true);
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  chmodSync(file, 0o600);
+  expect(isWritten(statSync(file))).toBe(false);
 });
