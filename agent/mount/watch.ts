@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { messageOf } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { mountUnitName } from '../os/unit-name.ts';
@@ -107,9 +108,15 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
     await Promise.race([activity, patience]);
     clearTimeout(timer);
   };
+  /** A sshd that can’t start is tried every two seconds, and told once until it does. */
+  let toldFailure: string | undefined;
   const begin = async (step: Promise<void>) => {
     activity = step
-      .catch((cause: unknown) => log.error({ err: cause }, 'a step of the mount watch failed'))
+      .catch((cause: unknown) => {
+        const failure = messageOf(cause);
+        if (failure !== toldFailure) log.error({ err: cause }, 'a step of the mount watch failed');
+        toldFailure = failure;
+      })
       .finally(() => {
         activity = undefined;
       });
@@ -134,6 +141,7 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
     const belief = evidence.belief();
     if (belief.verdict === 'none') {
       if (belief.count === 0) recovery.succeeded();
+      if (serving.isServing() === true) toldFailure = undefined;
       // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
       if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
       if (serving.isServing() !== true) await begin(serving.start());

@@ -277,6 +277,21 @@ describe('the partner sshd', () => {
     host.weather.sshdStarts = true;
     await host.until(({ health }) => health === 'healthy', 10);
   });
+
+  it('that does not start for long is told once, and again when it fails anew', async () => {
+    const told = () =>
+      host.logged.filter(({ msg }) => String(msg).includes('step of the mount watch')).length;
+    host.weather.sshdStarts = false;
+    const began = host.seconds();
+    await host.until(() => host.seconds() - began > 60, 90);
+    expect(told()).toBe(1);
+    host.weather.sshdStarts = true;
+    await host.until(({ health }) => health === 'healthy', 10);
+    host.weather.sshdStarts = false;
+    host.weather.sshdRuns = false;
+    await host.until(({ detail }) => detail.includes('does not start'), 20);
+    expect(told()).toBe(2);
+  });
 });
 
 it('starts the helper’s watchdog again where it is dead, and says so meanwhile', async () => {
