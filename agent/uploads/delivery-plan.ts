@@ -36,7 +36,14 @@ export type Found = Extract<Sighting, { kind: 'found' }>;
 
 /** What a sighting means for one upload. */
 export type Verdict =
-  | { readonly kind: 'delivered'; readonly found: Found; readonly lagSeconds: number; readonly late: boolean }
+  | {
+      readonly kind: 'delivered';
+      readonly found: Found;
+      readonly lagSeconds: number;
+      readonly late: boolean;
+      /** It has fewer bytes than were written: some were written twice, or cut off in the end. */
+      readonly smaller: boolean;
+    }
   | { readonly kind: 'waiting'; readonly next: Outstanding }
   | { readonly kind: 'overdue'; readonly next: Outstanding; readonly reason: string }
   | { readonly kind: 'given-up'; readonly reason: string };
@@ -92,7 +99,8 @@ export function dueOf(book: DeliveryBook, now: number, limit: number): Outstandi
 /**
  * An object counts when it is newer than the upload's end and, where the size is known, of that size: S3 Files also
  * exports a file that stood still half-written. At the deadline one that is newer than the upload's beginning will do:
- * a client that leaves its file open after the last write lets the export come before the close.
+ * a client that leaves its file open after the last write lets the export come before the close. So will a newer one
+ * that is smaller: sshd counts the bytes of all writes, and a client may write some of them twice.
  */
 export function judge(
   item: Outstanding,
@@ -102,10 +110,10 @@ export function judge(
 ): Verdict {
   const age = now - item.closedAt;
   const isOverdue = age >= schedule.deadlineMs;
-  const found = sighting.kind === 'found' && hasSize(sighting, item) ? sighting : undefined;
-  if (found !== undefined && (isNewer(found, item, schedule) || (isOverdue && isOfItsTime(found, item)))) {
+  const found = sighting.kind === 'found' ? sighting : undefined;
+  if (found !== undefined && isTheOne(found, item, isOverdue, schedule)) {
     const lagSeconds = Math.round(Math.max(0, found.modifiedAt - item.closedAt)) / 1000;
-    return { kind: 'delivered', found, lagSeconds, late: item.overdue };
+    return { kind: 'delivered', found, lagSeconds, late: item.overdue, smaller: !hasSize(found, item) };
   }
   const reason = reasonOf(item, sighting, schedule);
   if (age > GIVE_UP_MS) return { kind: 'given-up', reason };
@@ -115,6 +123,12 @@ export function judge(
   const rest = isOverdue ? step : Math.min(step, Math.max(1, untilDeadline));
   const next = { ...item, attempts, dueAt: now + rest, overdue: item.overdue || isOverdue };
   return isOverdue && !item.overdue ? { kind: 'overdue', next, reason } : { kind: 'waiting', next };
+}
+
+function isTheOne(found: Found, item: Outstanding, isOverdue: boolean, schedule: DeliverySchedule): boolean {
+  const newer = isNewer(found, item, schedule);
+  if (hasSize(found, item)) return newer || (isOverdue && isOfItsTime(found, item));
+  return isOverdue && newer && item.size !== null && found.bytes < item.size;
 }
 
 function isNewer(found: Found, item: Outstanding, { exportDelayMs }: DeliverySchedule): boolean {

@@ -1,4 +1,6 @@
-import { chrootPathOf, isTemporaryName, wholeLetters } from './file-name.ts';
+import { beginClose, breakOff } from './closing.ts';
+import { chrootPathOf, wholeLetters } from './file-name.ts';
+import { makeRoom } from './handle-limits.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -6,11 +8,15 @@ import type { Handle, Session, Upload } from './state.ts';
 
 type Event<K extends LogEvent['kind']> = Extract<LogEvent, { kind: K }>;
 
-/** A client that renames its files only at the end of a session holds this many back, at most. */
-const MOST_HELD = 1_000;
-
-export function openHandle(session: Session, line: JournalLine, event: Event<'opened'>): void {
+/** @param sessions how many there are: they share what room there is */
+export function openHandle(
+  session: Session,
+  line: JournalLine,
+  event: Event<'opened'>,
+  sessions: number,
+): void {
   const { name, writes, fresh } = event;
+  makeRoom(session.handles, sessions);
   session.handles.push({
     id: line.id,
     name,
@@ -20,6 +26,8 @@ export function openHandle(session: Session, line: JournalLine, event: Event<'op
     cut: false,
     fault: null,
     movedTo: null,
+    size: null,
+    gone: null,
     openedAt: line.at,
   });
   session.lastOpened = line.id;
@@ -33,23 +41,33 @@ export function closeHandle(
   startDirectory: string,
   out: Outcome[],
 ): void {
-  const handle = takeHandle(session, event.name, event.written > 0);
-  if (event.written === 0 && !(handle?.writes && (handle.fresh || event.forced))) {
+  const handle = takeHandle(session, event);
+  const isEmptied = handle?.fresh === true || (handle?.size ?? null) !== null;
+  if (event.written === 0 && !(handle?.writes && (isEmptied || event.forced))) {
     // A file that is empty is downloaded whole without a byte read.
     const wasRead = handle !== undefined && !handle.writes && !handle.cut && handle.refused === 'no';
     if (event.read > 0 || wasRead) out.push(download(session, line, event, startDirectory));
     return;
   }
-  const sizes = { bytes: event.written, size: handle?.fresh === true ? event.written : null };
+  const size = handle?.size ?? (handle?.fresh === true ? event.written : null);
+  const sizes = { bytes: event.written, size };
   const upload = uploadOf(session, line.id, line.at, handle, event.name, startDirectory, sizes);
-  if (event.forced) out.push({ kind: 'partial', upload, reason: 'interrupted' });
-  else if (handle?.fault != null) out.push({ kind: 'partial', upload, reason: handle.fault });
-  else finish(session, upload, out);
+  endUpload(session, upload, event.forced ? 'interrupted' : (handle?.fault ?? null), out);
+}
+
+function endUpload(session: Session, upload: Upload, fault: string | null, out: Outcome[]): void {
+  if (fault === null) beginClose(session, upload, out);
+  else breakOff(session, upload, fault, out);
 }
 
 /** sshd cut the name off the opening line, and with it whether the file is to be read or written. */
-export function openCutHandle(session: Session, line: JournalLine, event: Event<'cut-open'>): void {
-  openHandle(session, line, { kind: 'opened', name: event.beginning, writes: false, fresh: false });
+export function openCutHandle(
+  session: Session,
+  line: JournalLine,
+  event: Event<'cut-open'>,
+  sessions: number,
+): void {
+  openHandle(session, line, { kind: 'opened', name: event.beginning, writes: false, fresh: false }, sessions);
   const handle = session.handles.at(-1);
   if (handle !== undefined) handle.cut = true;
 }
@@ -79,18 +97,28 @@ export function closeCutHandle(
     return;
   }
   if (!handle.writes) return;
-  const upload = uploadOf(session, line.id, line.at, handle, handle.name, startDirectory, UNKNOWN_SIZES);
-  if (event.forced) out.push({ kind: 'partial', upload, reason: 'interrupted' });
-  else if (handle.fault !== null) out.push({ kind: 'partial', upload, reason: handle.fault });
-  else finish(session, upload, out);
+  const sizes = { bytes: null, size: handle.size };
+  const upload = uploadOf(session, line.id, line.at, handle, handle.name, startDirectory, sizes);
+  endUpload(session, upload, event.forced ? 'interrupted' : handle.fault, out);
 }
 
 /** Taints the files that a failed write may have been meant for: the log's name is cut, or missing. */
 export function failWrites(session: Session, event: Event<'write-failed'>): void {
+  const { beginning } = event;
+  const isCut = beginning !== null && lengthOf(beginning) >= WRITE_NAME_BYTES;
   for (const handle of session.handles) {
-    if (handle.writes && (event.beginning === null || handle.name.startsWith(event.beginning)))
-      handle.fault ??= event.reason;
+    const isMeant =
+      beginning === null || handle.name === beginning || (isCut && handle.name.startsWith(beginning));
+    if (handle.writes && isMeant) handle.fault ??= event.reason;
   }
+}
+
+/** sftp-server.c, process_write: `error_f("write \"%.100s\": %s", …)`. */
+const WRITE_NAME_BYTES = 100;
+
+/** @returns the bytes of a name that is encoded: an escape is one */
+function lengthOf(rendered: string): number {
+  return rendered.replace(/\\(?:[0-3][0-7]{2}|.)/g, '.').length;
 }
 
 /**
@@ -104,13 +132,15 @@ export function endHandles(
   startDirectory: string,
   out: Outcome[],
 ): void {
+  // Before what broke off, which may have been written over one of them.
+  for (const upload of session.held) out.push({ kind: 'whole', upload });
   for (const handle of session.handles) {
     const wasOpen = handle.refused === 'no' || (handle.refused === 'perhaps' && !told);
     if (handle.writes && wasOpen) out.push(lost(session, handle, at, startDirectory));
   }
-  for (const upload of session.held) out.push({ kind: 'whole', upload });
   session.handles = [];
   session.held = [];
+  session.closing = null;
 }
 
 function lost(session: Session, handle: Handle, at: number, startDirectory: string): Outcome {
@@ -145,31 +175,26 @@ function uploadOf(
     openedAt: handle?.openedAt ?? null,
     closedAt: at,
     renamedAt: null,
+    ...(handle?.gone != null && { gone: handle.gone }),
   };
 }
 
-function finish(session: Session, upload: Upload, out: Outcome[]): void {
-  if (upload.uploadedAs !== null || !isTemporaryName(upload.path)) {
-    out.push({ kind: 'whole', upload });
-    return;
-  }
-  session.held.push(upload);
-  const oldest = session.held.length > MOST_HELD ? session.held.shift() : undefined;
-  if (oldest !== undefined) out.push({ kind: 'whole', upload: oldest });
-}
-
-/** The handle that a closing line ends: of several with one name, the first that fits what was done with it. */
-function takeHandle(session: Session, name: string, wrote: boolean): Handle | undefined {
+/**
+ * The handle that a closing line ends: of several with one name, the first that was opened without doubt and fits what
+ * was done with it. Nothing read and nothing written is more likely an empty upload than a file that was not read.
+ */
+function takeHandle(session: Session, { name, read, written }: Event<'closed'>): Handle | undefined {
   const { handles } = session;
   let found = -1;
-  for (let index = 0; index < handles.length; index += 1) {
+  let best = 0;
+  for (let index = 0; index < handles.length && best < 3; index += 1) {
     const handle = handles[index];
     if (handle === undefined || handle.name !== name) continue;
-    if (found < 0) found = index;
-    if (handle.writes === wrote && handle.refused === 'no') {
-      found = index;
-      break;
-    }
+    const fits = handle.writes === (written > 0 || read === 0);
+    const rank = handle.refused !== 'no' ? 1 : fits ? 3 : 2;
+    if (rank <= best) continue;
+    best = rank;
+    found = index;
   }
   return found < 0 ? undefined : handles.splice(found, 1)[0];
 }

@@ -107,7 +107,7 @@ export function deliveredLine(
   object: ObjectName,
 ): LogLine {
   return {
-    level: verdict.late ? 'warn' : 'info',
+    level: verdict.late || verdict.smaller ? 'warn' : 'info',
     message: verdict.late ? 'upload delivered late' : 'upload delivered',
     fields: {
       'event-id': `${item.id}.receipt`,
@@ -116,9 +116,12 @@ export function deliveredLine(
       etag: verdict.found.etag,
       bytes: verdict.found.bytes,
       'lag-seconds': verdict.lagSeconds,
+      ...(verdict.smaller && { 'bytes-written': item.size, note: SMALLER }),
     },
   };
 }
+
+const SMALLER = 'the object is newer than the upload and has fewer bytes than were written';
 
 export function overdueLine(item: Outstanding, reason: string, object: ObjectName): LogLine {
   return {

@@ -2,7 +2,7 @@ import { chrootPathOf, finalNameOf, wholeLetters } from './file-name.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Activity, Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
-import type { Operation, Session } from './state.ts';
+import type { Handle, Operation, Session } from './state.ts';
 
 /** Remembers what was asked for; {@link applyOperation} or {@link refuseOperation} follows. */
 export function beginOperation(
@@ -13,27 +13,50 @@ export function beginOperation(
   const { id, at } = line;
   session.operation =
     event.kind === 'renamed'
-      ? { id, at, verb: 'rename', name: '', targets: [...event.targets], cut: event.cut }
-      : { id, at, verb: event.verb, name: event.name, targets: [], cut: false };
+      ? { id, at, verb: 'rename', name: '', targets: [...event.targets], cut: event.cut, size: null }
+      : { id, at, verb: event.verb, name: event.name, targets: [], cut: false, size: event.size ?? null };
 }
 
-/** The session's next line was no refusal, so the operation took place. */
-export function applyOperation(session: Session, startDirectory: string, out: Outcome[]): void {
+/**
+ * The session's next line was no refusal, so the operation took place.
+ * @param peers all sessions of the user: what they have open may be the file that it was about
+ */
+export function applyOperation(
+  session: Session,
+  peers: Iterable<Session>,
+  startDirectory: string,
+  out: Outcome[],
+): void {
   const { operation } = session;
   if (operation === null) return;
   session.operation = null;
   if (operation.verb === 'rename') {
-    const { from, to, cut } = chooseTarget(session, operation, startDirectory);
-    rename(session, { ...operation, cut }, from, to, startDirectory, out);
+    rename(session, peers, operation, chooseTarget(session, operation, startDirectory), startDirectory, out);
     return;
   }
   const path = chrootPathOf(operation.name, startDirectory);
   if (operation.verb === 'remove') {
     release(session, (held) => held === path, out);
+    for (const handle of openBefore(peers, operation))
+      if (pathOf(handle, startDirectory) === path) handle.gone = 'deleted';
     out.push({ kind: 'removed', id: operation.id, at: operation.at, actor: actorOf(session), path });
     return;
   }
+  if (operation.size !== null) {
+    for (const handle of session.handles)
+      if (handle.writes && pathOf(handle, startDirectory) === path) handle.size = operation.size;
+  }
   out.push(activity(session, operation, ACTIVITIES[operation.verb], path));
+}
+
+/** Other sessions' lines may have come since the operation: what they opened meanwhile is another file. */
+function* openBefore(peers: Iterable<Session>, { at }: Operation): Generator<Handle> {
+  for (const { handles } of peers)
+    for (const handle of handles) if (handle.gone === null && handle.openedAt <= at) yield handle;
+}
+
+function pathOf({ movedTo, name }: Handle, startDirectory: string): string {
+  return movedTo ?? chrootPathOf(name, startDirectory);
 }
 
 /** sshd answered the operation with something else than success: nothing has changed. */
@@ -81,8 +104,13 @@ interface Target {
   readonly cut: boolean;
 }
 
+interface Choice extends Target {
+  /** Other readings, where nothing in the session speaks for one of them. */
+  readonly others: readonly Target[];
+}
+
 /** Where quotes in the names allow several readings, the one whose old name this session has just written. */
-function chooseTarget(session: Session, operation: Operation, startDirectory: string): Target {
+function chooseTarget(session: Session, operation: Operation, startDirectory: string): Choice {
   const readings = operation.targets.map(({ from, to }): Target => {
     const whole = operation.cut ? finalNameOf(from, to) : to;
     return {
@@ -95,26 +123,29 @@ function chooseTarget(session: Session, operation: Operation, startDirectory: st
     session.held.some(({ path }) => path === from) ||
     session.handles.some(({ name }) => chrootPathOf(name, startDirectory) === from);
   const reading = readings.length > 1 ? readings.find(known) : undefined;
-  return reading ?? readings.at(-1) ?? { from: '/', to: '/', cut: true };
+  if (reading !== undefined) return { ...reading, others: [] };
+  return { ...(readings.at(-1) ?? { from: '/', to: '/', cut: true }), others: readings.slice(0, -1) };
 }
 
 function rename(
   session: Session,
+  peers: Iterable<Session>,
   operation: Operation,
-  from: string,
-  to: string,
+  { from, to, cut, others }: Choice,
   startDirectory: string,
   out: Outcome[],
 ): void {
   const below = `${from}/`;
   const moved = (path: string) => (path === from ? to : to + path.slice(from.length));
-  for (const handle of session.handles) {
-    const path = handle.movedTo ?? chrootPathOf(handle.name, startDirectory);
+  for (const handle of openBefore(peers, operation)) {
+    const path = pathOf(handle, startDirectory);
     if (path === from || path.startsWith(below)) handle.movedTo = moved(path);
+    else if (path === to && !cut) handle.gone = 'overwritten';
   }
-  const { id, at, cut } = operation;
+  const { id, at } = operation;
+  if (from !== to && !cut) release(session, (path) => path === to, out);
   // First of all, since what is at the new path from now on must not be taken for what was there before.
-  out.push({ kind: 'moved', id, at, actor: actorOf(session), from, to, cut });
+  out.push({ kind: 'moved', id, at, actor: actorOf(session), from, to, cut, others });
   const { held } = session;
   session.held = [];
   for (const upload of held) {

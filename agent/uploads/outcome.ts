@@ -20,6 +20,8 @@ export type Outcome =
       readonly to: string;
       /** Of the new path only the beginning is known. */
       readonly cut: boolean;
+      /** Other readings of a line with quotes in its names: the one whose old path has an upload is right. */
+      readonly others: readonly { readonly from: string; readonly to: string; readonly cut: boolean }[];
     }
   | {
       readonly kind: 'removed';

@@ -31,6 +31,8 @@ export type LogEvent =
       readonly kind: 'changed';
       readonly verb: 'remove' | 'mkdir' | 'rmdir' | 'symlink' | 'set';
       readonly name: string;
+      /** In bytes, for a set of the size. */
+      readonly size?: number;
     }
   /** The session logs every request that can be refused (internal-sftp -l VERBOSE). */
   | { readonly kind: 'verbose' }
@@ -93,8 +95,16 @@ export function parseMessage(identifier: string, message: string): LogEvent {
     if (message.startsWith('Accepted ') || message.startsWith('Failed ')) return authEvent(message);
     if (message.endsWith(PREAUTH)) return gaveUpEvent(message);
     if (message.endsWith(POSTAUTH)) return sftpEvent(message.slice(0, -POSTAUTH.length));
+    if (message.length === LONGEST) return sftpEvent(withoutCutSuffix(message));
   }
   return sftpEvent(message);
+}
+
+/** The monitor's suffix is cut as well; before a part of it, a message that ends as sshd's do is whole. */
+function withoutCutSuffix(message: string): string {
+  const at = message.lastIndexOf(' [');
+  const isSuffix = at >= LONGEST - POSTAUTH.length && POSTAUTH.startsWith(message.slice(at));
+  return isSuffix && /["0-9]/.test(message.charAt(at - 1)) ? message.slice(0, at) : message;
 }
 
 function sftpEvent(message: string): LogEvent {
@@ -174,12 +184,14 @@ function changeEvent(
   return { kind: 'changed', verb, name: message.slice(start, end) };
 }
 
-const SET_TAIL = /^" (size|mode|modtime|owner) [0-9A-Za-z:. -]+$/;
+const SET_TAIL = /^" (?:size (\d+)|(?:mode|modtime|owner) [0-9A-Za-z:. -]+)$/;
 
 function setEvent(message: string): LogEvent {
   const end = message.lastIndexOf('" ');
-  if (end < 5 || !SET_TAIL.test(message.slice(end))) return OTHER;
-  return { kind: 'changed', verb: 'set', name: message.slice(5, end) };
+  const tail = end < 5 ? null : SET_TAIL.exec(message.slice(end));
+  if (tail === null) return OTHER;
+  const set = { kind: 'changed', verb: 'set', name: message.slice(5, end) } as const;
+  return tail[1] === undefined ? set : { ...set, size: Number(tail[1]) };
 }
 
 function symlinkEvent(message: string): LogEvent {

@@ -16,8 +16,29 @@ export interface Partners {
 export interface Fold {
   readonly sessions: Map<number, Session>;
   boot: string;
-  /** Pids of sessions that hold whole files under temporary names; some may hold none any more. */
-  readonly holders: Set<number>;
+  /** The same sessions by user, where that is known. */
+  readonly byUser: Map<string, Set<Session>>;
+}
+
+export function addSession(fold: Fold, session: Session): void {
+  fold.sessions.set(session.pid, session);
+  if (session.user === null) return;
+  const peers = fold.byUser.get(session.user);
+  if (peers === undefined) fold.byUser.set(session.user, new Set([session]));
+  else peers.add(session);
+}
+
+export function removeSession(fold: Fold, session: Session): void {
+  fold.sessions.delete(session.pid);
+  if (session.user === null) return;
+  const peers = fold.byUser.get(session.user);
+  peers?.delete(session);
+  if (peers?.size === 0) fold.byUser.delete(session.user);
+}
+
+/** @returns all sessions of the session's user, itself among them: they see the same files */
+export function peersOf(fold: Fold, session: Session): Iterable<Session> {
+  return (session.user === null ? undefined : fold.byUser.get(session.user)) ?? [session];
 }
 
 /** A user who is gone from the accounts by the time the line is read is believed, if the uid is nobody else's. */
@@ -59,7 +80,7 @@ export function sessionOf(
     return undefined;
   }
   const made = newSession(line, user, null);
-  fold.sessions.set(line.pid, made);
+  addSession(fold, made);
   return made;
 }
 
@@ -77,6 +98,8 @@ export function newSession(line: JournalLine, user: string | null, address: stri
     lastAt: line.at,
     handles: [],
     held: [],
+    closing: null,
+    askedAt: null,
     operation: null,
     lastOpened: null,
   };

@@ -1,22 +1,29 @@
 import { authActivity, forged, sessionActivity } from './activities.ts';
-import { chrootPathOf } from './file-name.ts';
+import { answerClose } from './closing.ts';
 import { closeCutHandle, closeHandle, endHandles, failWrites, openCutHandle, openHandle } from './handles.ts';
-import { settleHeldElsewhere } from './held.ts';
+import { settleHeld } from './held.ts';
 import type { JournalLine } from './journal-line.ts';
-import { actorOf, applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
+import { applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
 import { type LogEvent, parseMessage } from './parse.ts';
-import { type Fold, mayBe, newSession, type Partners, sessionOf } from './session-of.ts';
+import { doubtOpening, isCertain, isFailure, taintOnlyWriter } from './refusals.ts';
+import {
+  addSession,
+  type Fold,
+  mayBe,
+  newSession,
+  type Partners,
+  peersOf,
+  removeSession,
+  sessionOf,
+} from './session-of.ts';
 import type { Session } from './state.ts';
 
 /** @param sessions of a checkpoint; they are copied */
 export function createFold(sessions: readonly Session[]): Fold {
-  const copies = sessions.map((each) => structuredClone(each));
-  return {
-    sessions: new Map(copies.map((each) => [each.pid, each])),
-    boot: copies.at(-1)?.boot ?? '',
-    holders: new Set(copies.filter(({ held }) => held.length > 0).map(({ pid }) => pid)),
-  };
+  const fold: Fold = { sessions: new Map(), boot: sessions.at(-1)?.boot ?? '', byUser: new Map() };
+  for (const each of sessions) addSession(fold, structuredClone(each));
+  return fold;
 }
 
 /**
@@ -52,32 +59,28 @@ function foldEvent(
   out: Outcome[],
 ): void {
   const start = partners.startDirectory(session.user);
-  const refusal = event.kind === 'status' && isFailure(event.status);
-  if (session.operation !== null) {
-    if (refusal && isCertain(session, event.status)) refuseOperation(session, event.status, start, out);
-    else applyOperation(session, start, out);
-  } else if (refusal && session.lastOpened !== null) doubtOpening(session, event.status, start, line, out);
-  else if (refusal && event.status === 'Failure') taintOnlyWriter(session);
+  settleLast(fold, session, line, event, start, out);
   session.lastOpened = null;
+  session.askedAt = null;
   session.lastAt = line.at;
-  settleHeldElsewhere(fold, session, event, start, out);
+  settleHeld(fold, session, event, start, out);
   switch (event.kind) {
     case 'verbose':
       session.verbose = true;
       return;
     case 'opened':
-      openHandle(session, line, event);
+      openHandle(session, line, event, fold.sessions.size);
       return;
     case 'closed':
       closeHandle(session, line, event, start, out);
-      if (session.held.length > 0) fold.holders.add(session.pid);
+      if (session.closing === null) session.askedAt = line.at;
       return;
     case 'cut-open':
-      openCutHandle(session, line, event);
+      openCutHandle(session, line, event, fold.sessions.size);
       return;
     case 'cut-close':
       closeCutHandle(session, line, event, start, out);
-      if (session.held.length > 0) fold.holders.add(session.pid);
+      if (session.closing === null) session.askedAt = line.at;
       return;
     case 'renamed':
     case 'changed':
@@ -85,25 +88,40 @@ function foldEvent(
       return;
     case 'write-failed':
       failWrites(session, event);
+      session.askedAt = line.at;
       return;
     case 'session-closed':
       endSession(fold, session, line.at, partners, out, true);
       out.push(sessionActivity(session, line, 'DISCONNECTED', 'session closed'));
       return;
+    case 'other':
+      // An fsync that fails is a write that failed.
+      if (!line.message.startsWith('fsync')) session.askedAt = line.at;
+      return;
     default:
   }
 }
 
-function isFailure(status: string): boolean {
-  return status !== 'Success' && status !== 'End of file';
-}
-
-/**
- * Whether a failure is the answer to what the line before it asked for. A session that is not verbose has no line for
- * looking a file up, which clients do all the time for files that are not there.
- */
-function isCertain(session: Session, status: string): boolean {
-  return session.verbose || status !== 'No such file';
+/** The server works off one request after the other: the session's next line shows what became of its last. */
+function settleLast(
+  fold: Fold,
+  session: Session,
+  line: JournalLine,
+  event: LogEvent,
+  start: string,
+  out: Outcome[],
+): void {
+  const refusal = event.kind === 'status' && isFailure(event.status);
+  if (session.closing !== null) answerClose(session, refusal ? event.status : null, out);
+  else if (session.operation !== null) {
+    if (refusal && isCertain(session, event.status)) refuseOperation(session, event.status, start, out);
+    else applyOperation(session, peersOf(fold, session), start, out);
+  } else if (refusal && session.lastOpened !== null) doubtOpening(session, event.status, start, line, out);
+  else if (refusal && event.status === 'Failure') {
+    // Writes have no lines of their own.
+    const isAnswer = session.askedAt !== null && line.at - session.askedAt <= REFUSAL_MS;
+    if (!isAnswer) taintOnlyWriter(session);
+  }
 }
 
 function openSession(
@@ -120,7 +138,7 @@ function openSession(
   const before = fold.sessions.get(line.pid);
   if (before !== undefined) endSession(fold, before, before.lastAt, partners, out);
   const session = newSession(line, event.user, event.address);
-  fold.sessions.set(line.pid, session);
+  addSession(fold, session);
   out.push(sessionActivity(session, line, 'CONNECTED', 'session opened'));
 }
 
@@ -138,13 +156,15 @@ export function endSession(
   told = false,
 ): void {
   const start = partners.startDirectory(session.user);
-  applyOperation(session, start, out);
+  applyOperation(session, peersOf(fold, session), start, out);
   endHandles(session, at, told, start, out);
-  fold.sessions.delete(session.pid);
+  removeSession(fold, session);
 }
 
 /** A refusal comes at once; an operation without one after this long has succeeded. In ms. */
 const REFUSAL_MS = 1_000;
+/** Closing a file of a network mount writes out what is left of it, so an answer may take longer. In ms. */
+const CLOSE_MS = 10_000;
 /** A whole file under a temporary name counts under that name when no rename came for this long. In ms. */
 const RENAME_MS = 60_000;
 
@@ -155,7 +175,8 @@ const RENAME_MS = 60_000;
 export function settleSessions(fold: Fold, clock: number, partners: Partners, out: Outcome[]): void {
   for (const session of fold.sessions.values()) {
     if (session.operation !== null && clock - session.operation.at > REFUSAL_MS)
-      applyOperation(session, partners.startDirectory(session.user), out);
+      applyOperation(session, peersOf(fold, session), partners.startDirectory(session.user), out);
+    if (session.closing !== null && clock - session.lastAt > CLOSE_MS) answerClose(session, null, out);
     release(session, (_path, closedAt) => clock - closedAt > RENAME_MS, out);
   }
 }
@@ -165,36 +186,4 @@ function endOtherBoots(fold: Fold, boot: string, partners: Partners, out: Outcom
     if (session.boot !== boot) endSession(fold, session, session.lastAt, partners, out);
   }
   fold.boot = boot;
-}
-
-function doubtOpening(
-  session: Session,
-  status: string,
-  start: string,
-  line: JournalLine,
-  out: Outcome[],
-): void {
-  const handle = session.handles.find(({ id }) => id === session.lastOpened);
-  if (handle === undefined) return;
-  const certain = isCertain(session, status);
-  handle.refused = certain ? 'yes' : 'perhaps';
-  // If it is closed nevertheless, it was open, and its first write has failed.
-  if (status === 'Failure') handle.fault = SHORT_WRITE;
-  const fields = { path: chrootPathOf(handle.name, start), operation: 'open', status };
-  const common = { kind: 'activity', id: line.id, at: line.at, actor: actorOf(session), fields } as const;
-  out.push({
-    ...common,
-    level: 'info',
-    type: 'ERROR',
-    message: certain ? 'open refused' : 'open perhaps refused',
-  });
-}
-
-/** A disk that is full takes a part of a write; sshd has no line for that, only the failing status. */
-const SHORT_WRITE = 'a write failed';
-
-function taintOnlyWriter(session: Session): void {
-  const writers = session.handles.filter(({ writes }) => writes);
-  const [only] = writers;
-  if (only !== undefined && writers.length === 1) only.fault ??= SHORT_WRITE;
 }

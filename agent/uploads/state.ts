@@ -39,6 +39,10 @@ const handle = v.object({
   fault: v.nullable(v.string()),
   /** Where a rename moved the file while it was open. */
   movedTo: v.nullable(v.string()),
+  /** The size that the client gave the file while it was open, in bytes. */
+  size: v.optional(v.nullable(v.number()), null),
+  /** What happened to the file's name while it was open: no object will come of what is written. */
+  gone: v.optional(v.nullable(v.picklist(['deleted', 'overwritten'])), null),
   openedAt: v.number(),
 });
 export type Handle = v.InferOutput<typeof handle>;
@@ -67,6 +71,8 @@ const upload = v.object({
   renamedAt: v.nullable(v.number()),
   /** Seen by the witness alone, while the log is silent. */
   approximate: v.optional(v.boolean()),
+  /** Before it was closed its name was removed, or given to another file. */
+  gone: v.optional(v.picklist(['deleted', 'overwritten'])),
 });
 export type Upload = Readonly<v.InferOutput<typeof upload>>;
 
@@ -79,6 +85,8 @@ const operation = v.object({
   targets: v.array(v.object({ from: v.string(), to: v.string() })),
   /** Of the new names only the beginning is known. */
   cut: v.boolean(),
+  /** For a set: the size, in bytes, where it is the size that is set. */
+  size: v.optional(v.nullable(v.number()), null),
 });
 /** An operation whose outcome is still open: only the session's next line tells whether it was refused. */
 export type Operation = v.InferOutput<typeof operation>;
@@ -98,8 +106,12 @@ const session = v.object({
   openedAt: v.number(),
   lastAt: v.number(),
   handles: v.array(handle),
-  /** Whole uploads under a temporary name that wait for their rename. */
+  /** Uploads under a temporary name that wait for their rename, and the one whose close was not answered yet. */
   held: v.array(upload),
+  /** The upload that the session's last line closed: a failing status right after it says that it is not whole. */
+  closing: v.optional(v.nullable(v.string()), null),
+  /** When the session's last line asked for something else that a failing status may answer, in ms since 1970. */
+  askedAt: v.optional(v.nullable(v.number()), null),
   operation: v.nullable(operation),
   /** The handle that the session's last line opened; a failing status right after it makes it doubtful. */
   lastOpened: v.nullable(v.string()),

@@ -49,6 +49,10 @@ function isOlder(book: DeliveryBook, { user, path, closedAt }: Upload): boolean 
   return item !== undefined && closedAt < item.closedAt;
 }
 
+function isFollowed(book: DeliveryBook, user: string | null, { from }: { readonly from: string }): boolean {
+  return user !== null && book.has(bookKey(user, from));
+}
+
 /** Counts one outcome, and follows, moves or forgets the upload that it is about. */
 export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliverySchedule): void {
   const { counts, lines } = tally.effects;
@@ -63,7 +67,8 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
         counts.push({ name: 'UploadBytes', value: upload.bytes, at: upload.closedAt, user: upload.user });
       lines.push(wholeLine(upload));
       const item = outstandingOf(upload, schedule);
-      if (item !== undefined) supersede(tally, follow(tally.book, item));
+      if (item === undefined) return;
+      supersede(tally, upload.gone === undefined ? follow(tally.book, item) : { item, why: upload.gone });
       return;
     }
     case 'partial': {
@@ -71,19 +76,19 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
       tally.totals.partial += 1;
       counts.push({ name: 'PartialUploads', value: 1, at: upload.closedAt, user: upload.user });
       lines.push(partialLine(upload, outcome.reason));
-      if (upload.user !== null && !isOlder(tally.book, upload))
+      if (upload.user !== null && upload.gone === undefined && !isOlder(tally.book, upload))
         supersede(tally, forget(tally.book, upload.user, upload.path, 'overwritten'));
       return;
     }
-    case 'moved':
-      lines.push(activityLine({ ...outcome, type: 'RENAME', message: 'renamed' }));
-      if (outcome.actor.user === null) return;
-      if (outcome.cut) supersede(tally, forget(tally.book, outcome.actor.user, outcome.from, 'not followed'));
-      else {
-        for (const each of move(tally.book, outcome.actor.user, outcome.from, outcome.to, outcome.at))
-          supersede(tally, each);
-      }
+    case 'moved': {
+      const { user } = outcome.actor;
+      const { from, to, cut } = outcome.others.find((each) => isFollowed(tally.book, user, each)) ?? outcome;
+      lines.push(activityLine({ ...outcome, from, to, type: 'RENAME', message: 'renamed' }));
+      if (user === null) return;
+      if (cut) supersede(tally, forget(tally.book, user, from, 'not followed'));
+      else for (const each of move(tally.book, user, from, to, outcome.at)) supersede(tally, each);
       return;
+    }
     case 'removed':
       lines.push(activityLine({ ...outcome, type: 'DELETE', message: 'deleted' }));
       if (outcome.actor.user !== null)

@@ -61,7 +61,7 @@ export function confusingJournal(seed: number, count: number): ConfusingJournal 
   };
   const sessions = Array.from({ length: SESSIONS }, (_, index) => createSession(index, random.chance(0.3)));
   for (const session of sessions) session.open(write);
-  while (lines.length < count - 2) {
+  while (lines.length < count - SESSIONS - 2) {
     const session = random.pick(sessions);
     switch (random.below(12)) {
       case 0:
@@ -104,6 +104,8 @@ export function confusingJournal(seed: number, count: number): ConfusingJournal 
       }
     }
   }
+  // What comes after a close shows whether it was refused.
+  for (const session of sessions) session.say(write, 'closedir "/upload"');
   while (lines.length < count) write('Server listening on 0.0.0.0 port 2222.', 1, 0, 'sshd');
   return { lines: lines.slice(0, count), partners: PARTNERS, truth };
 }

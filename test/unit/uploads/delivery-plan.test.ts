@@ -94,12 +94,24 @@ describe('judge', () => {
   it('takes any size where the log does not know it', () => {
     expect(judge(item({ size: null }), found({ bytes: 999 }), now, SCHEDULE).kind).toBe('delivered');
   });
+  it('takes a newer and smaller version at the deadline, since bytes can be written twice, and marks it', () => {
+    const smaller = found({ bytes: 4 });
+    expect(judge(item(), smaller, T0 + 15 * MINUTE - 1, SCHEDULE).kind).toBe('waiting');
+    expect(judge(item(), smaller, T0 + 15 * MINUTE, SCHEDULE)).toMatchObject({
+      kind: 'delivered',
+      late: false,
+      smaller: true,
+    });
+    expect(judge(item(), found(), T0 + 15 * MINUTE, SCHEDULE)).toMatchObject({ smaller: false });
+    const older = found({ bytes: 4, modifiedAt: T0 - 400 });
+    expect(judge(item(), older, T0 + 15 * MINUTE, SCHEDULE).kind).toBe('overdue');
+  });
   it('tells once that the deadline has passed, with the reason, and goes on asking', () => {
     const late = T0 + 15 * MINUTE;
-    const first = judge(item(), found({ bytes: 4 }), late, SCHEDULE);
+    const first = judge(item(), found({ bytes: 14 }), late, SCHEDULE);
     expect(first).toMatchObject({
       kind: 'overdue',
-      reason: 'the bucket’s version has 4 bytes, 10 were uploaded',
+      reason: 'the bucket’s version has 14 bytes, 10 were uploaded',
       next: { overdue: true },
     });
     const { next } = first as Extract<typeof first, { kind: 'overdue' }>;

@@ -89,7 +89,8 @@ it('counts from the journal, commits the counts with the place in it, and goes o
   });
 
   const written = JSON.stringify({ 'event-id': 'b2099b6b-1' });
-  const after = startFeed(state, [second.at(-1) ?? '', journal.text(close('/upload/b', 4), by)], written);
+  const third = [close('/upload/b', 4), 'closedir "/upload"'].map((text) => journal.text(text, by));
+  const after = startFeed(state, [second.at(-1) ?? '', ...third], written);
   await untilCounted(after.feed, 2);
   const rest = await after.end();
   expect(after.argvs[0]).toContain(`--cursor=${state?.position?.cursor}`);

@@ -1,3 +1,4 @@
+import { answerClose } from '../../../agent/uploads/closing.ts';
 import { type JournalLine, journalLineOf } from '../../../agent/uploads/journal-line.ts';
 import type { Outcome } from '../../../agent/uploads/outcome.ts';
 import type { Fold, Partners } from '../../../agent/uploads/session-of.ts';
@@ -46,10 +47,14 @@ export function createJournal() {
   return { text, line };
 }
 
-/** Folds messages of one session of alice's, unless an entry says otherwise. */
+/**
+ * Folds messages of one session of alice's, unless an entry says otherwise. A close at the end of them has succeeded,
+ * unless `settled` is false.
+ */
 export function foldAll(
   messages: readonly (string | readonly [string, Written])[],
   fold: Fold = createFold([]),
+  settled = true,
 ): { outcomes: Outcome[]; fold: Fold } {
   const journal = createJournal();
   const outcomes: Outcome[] = [];
@@ -57,6 +62,9 @@ export function foldAll(
     const [message, by] = typeof each === 'string' ? [each, {}] : each;
     foldLine(fold, journal.line(message, by), PARTNERS, outcomes);
   }
+  if (settled)
+    for (const session of fold.sessions.values())
+      if (session.closing !== null) answerClose(session, null, outcomes);
   return { outcomes, fold };
 }
 

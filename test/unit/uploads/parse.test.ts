@@ -226,3 +226,27 @@ it('never throws and never takes long, whatever the line says', () => {
     { numRuns: 2_000 },
   );
 });
+
+describe('a line of the monitor whose suffix is cut', () => {
+  it.each([2, 5, 9])('is read as if it were whole with %i letters of it', (letters) => {
+    const events = [
+      'open "NAME" flags WRITE,CREATE,TRUNCATE mode 0644',
+      'close "NAME" bytes read 0 written 12',
+      'remove name "NAME"',
+      'posix-rename old "/upload/a" new "NAME"',
+    ].map((message) => {
+      const whole = message.replace('NAME', '/'.padEnd(500 - letters - (message.length - 4), 'n'));
+      return parseMessage('sshd-session', `${whole} [postauth]`.slice(0, 500));
+    });
+    expect(events).toMatchObject([
+      { kind: 'opened', writes: true, fresh: true },
+      { kind: 'closed', written: 12 },
+      { kind: 'changed', verb: 'remove' },
+      { kind: 'renamed', cut: false },
+    ]);
+  });
+  it('is not seen in a name that ends like it', () => {
+    const name = `/${'n'.repeat(600)}`.slice(0, 500 - 'open "x [post'.length + 1);
+    expect(parseMessage('sshd-session', `open "${name} [post`)).toMatchObject({ kind: 'cut-open' });
+  });
+});

@@ -39,7 +39,15 @@ describe('what became of each file', () => {
     ],
     [
       'the disk filled up later on',
-      [OPENED, openNew('/upload/a'), 'stat name "/x"', 'sent status Failure', close('/upload/a', 9), CLOSED],
+      [
+        OPENED,
+        openNew('/upload/a'),
+        'stat name "/x"',
+        'sent status No such file',
+        'sent status Failure',
+        close('/upload/a', 9),
+        CLOSED,
+      ],
       ['partial /upload/a 9 a write failed'],
     ],
     [
