@@ -36,7 +36,9 @@ export async function traceWrites(bed: Bed, during: () => Promise<void>): Promis
   tracer.kill('SIGTERM');
   await ended(tracer);
   const lines = said.split('\n').filter((line) => !/= -1 E/.test(line));
-  const isChange = (line: string) => !/\b(open|openat)\(/.test(line) || /O_WRONLY|O_RDWR|O_CREAT/.test(line);
+  // The flags of an open stand where it begins, and not where it is resumed after another thread's call.
+  const isChange = (line: string) =>
+    !/\b(open|openat)(\(| resumed>)/.test(line) || /O_WRONLY|O_RDWR|O_CREAT/.test(line);
   return {
     programs: lines.flatMap(
       (line) => /execve\("[^"]*", \[(.*?)\]/.exec(line)?.[1]?.replaceAll('"', '').replaceAll(',', '') ?? [],
