@@ -62,7 +62,7 @@ const POINTS: readonly (readonly [string, KillPoint])[] = [
 ];
 
 /** Nothing happens but what is asked for, and the guard lets each crowd go. */
-const CONFIG = QUICK_CONFIG.replace('poll_seconds = 2', 'poll_seconds = 600\nmax_removals = 100').replace(
+const CONFIG = QUICK_CONFIG.replace('poll_seconds = 2', 'poll_seconds = 600\nmax_removals = 10000').replace(
   // The checkpoint lies beside the ledger.
   'publish_seconds = 2',
   'publish_seconds = 600',
