@@ -37,7 +37,7 @@ export function applyOperation(
   const path = chrootPathOf(operation.name, startDirectory);
   if (operation.verb === 'remove') {
     release(session, (held) => held === path, out);
-    for (const handle of openBefore(peers, operation))
+    for (const handle of openBefore(session, peers, operation))
       if (pathOf(handle, startDirectory) === path) handle.gone = 'deleted';
     out.push({ kind: 'removed', id: operation.id, at: operation.at, actor: actorOf(session), path });
     return;
@@ -49,10 +49,14 @@ export function applyOperation(
   out.push(activity(session, operation, ACTIVITIES[operation.verb], path));
 }
 
-/** Other sessions' lines may have come since the operation: what they opened meanwhile is another file. */
-function* openBefore(peers: Iterable<Session>, { at }: Operation): Generator<Handle> {
-  for (const { handles } of peers)
-    for (const handle of handles) if (handle.gone === null && handle.openedAt <= at) yield handle;
+/**
+ * Other sessions' lines may have come since the operation: what they opened meanwhile is another file. What the session
+ * itself has open came before, whatever the clock said.
+ */
+function* openBefore(session: Session, peers: Iterable<Session>, { at }: Operation): Generator<Handle> {
+  for (const peer of peers)
+    for (const handle of peer.handles)
+      if (handle.gone === null && (peer === session || handle.openedAt <= at)) yield handle;
 }
 
 function pathOf({ movedTo, name }: Handle, startDirectory: string): string {
@@ -137,7 +141,7 @@ function rename(
 ): void {
   const below = `${from}/`;
   const moved = (path: string) => (path === from ? to : to + path.slice(from.length));
-  for (const handle of openBefore(peers, operation)) {
+  for (const handle of openBefore(session, peers, operation)) {
     const path = pathOf(handle, startDirectory);
     if (path === from || path.startsWith(below)) handle.movedTo = moved(path);
     else if (path === to && !cut) handle.gone = 'overwritten';

@@ -49,6 +49,12 @@ function isOlder(book: DeliveryBook, { user, path, closedAt }: Upload): boolean 
   return item !== undefined && closedAt < item.closedAt;
 }
 
+/** A removal is told when its session's next line came: meanwhile another session may have made the file anew. */
+function isLater(book: DeliveryBook, user: string, { path, at }: { path: string; at: number }): boolean {
+  const item = book.get(bookKey(user, path));
+  return item !== undefined && item.renamedAt === null && item.openedAt !== null && item.openedAt > at;
+}
+
 function isFollowed(book: DeliveryBook, user: string | null, { from }: { readonly from: string }): boolean {
   return user !== null && book.has(bookKey(user, from));
 }
@@ -91,7 +97,7 @@ export function tallyOutcome(tally: Tally, outcome: Outcome, schedule: DeliveryS
     }
     case 'removed':
       lines.push(activityLine({ ...outcome, type: 'DELETE', message: 'deleted' }));
-      if (outcome.actor.user !== null)
+      if (outcome.actor.user !== null && !isLater(tally.book, outcome.actor.user, outcome))
         supersede(tally, forget(tally.book, outcome.actor.user, outcome.path, 'deleted'));
       return;
     case 'unknown':

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_TOTALS } from '../../../agent/uploads/state.ts';
 import { createTally, takeEffects, tallyOutcome } from '../../../agent/uploads/tally.ts';
-import { CLOSED, close, foldAll, OPENED, openNew, type Written } from './journal-fixture.ts';
+import { CLOSED, close, foldAll, OPENED, openNew, T0, type Written } from './journal-fixture.ts';
 
 const SCHEDULE = { exportDelayMs: 60_000, deadlineMs: 900_000 };
 const VERBOSE = 'received client version 3';
@@ -50,6 +50,13 @@ describe('a file that has lost its name before it was closed', () => {
   it('has the new one when another session renames it', () => {
     const rename = 'posix-rename old "/upload/a" new "/upload/c"';
     expect(tallied(A, ...elsewhere(rename), close('/upload/a', 10)).followed).toEqual(['/upload/c 10']);
+  });
+  it('is known also when the clock was set back meanwhile', () => {
+    const earlier = [REMOVE, { at: T0 - 60_000 }] as const;
+    expect(tallied(A, earlier, close('/upload/a', 10)).followed).toEqual([]);
+  });
+  it('is another file than the one that a session makes before the removal is known to have taken place', () => {
+    expect(tallied(REMOVE, ...elsewhere(A, close('/upload/a', 5))).followed).toEqual(['/upload/a 5']);
   });
   it('keeps it where the removal was refused, or somebody else’s', () => {
     expect(tallied(A, REMOVE, 'sent status Permission denied', close('/upload/a', 10)).followed).toHaveLength(
