@@ -26,6 +26,7 @@ export function openHandle(
     cut: false,
     fault: null,
     movedTo: null,
+    movedAt: null,
     size: null,
     gone: null,
     openedAt: line.at,
@@ -145,7 +146,9 @@ export function endHandles(
 
 function lost(session: Session, handle: Handle, at: number, startDirectory: string): Outcome {
   const id = `${handle.id}.lost`;
-  const upload = uploadOf(session, id, at, handle, handle.name, startDirectory, UNKNOWN_SIZES);
+  // What others renamed after the session was last heard of had its old name when it broke off.
+  const then = handle.movedAt !== null && handle.movedAt > at ? { ...handle, movedTo: null } : handle;
+  const upload = uploadOf(session, id, at, then, handle.name, startDirectory, UNKNOWN_SIZES);
   return { kind: 'partial', upload, reason: 'the session vanished' };
 }
 

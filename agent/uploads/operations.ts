@@ -143,8 +143,10 @@ function rename(
   const moved = (path: string) => (path === from ? to : to + path.slice(from.length));
   for (const handle of openBefore(session, peers, operation)) {
     const path = pathOf(handle, startDirectory);
-    if (path === from || path.startsWith(below)) handle.movedTo = moved(path);
-    else if (path === to && !cut) handle.gone = 'overwritten';
+    if (path === from || path.startsWith(below)) {
+      handle.movedTo = moved(path);
+      handle.movedAt = operation.at;
+    } else if (path === to && !cut) handle.gone = 'overwritten';
   }
   const { id, at } = operation;
   if (from !== to && !cut) release(session, (path) => path === to, out);

@@ -39,6 +39,8 @@ const handle = v.object({
   fault: v.nullable(v.string()),
   /** Where a rename moved the file while it was open. */
   movedTo: v.nullable(v.string()),
+  /** When it did, in ms since 1970. */
+  movedAt: v.optional(v.nullable(v.number()), null),
   /** The size that the client gave the file while it was open, in bytes. */
   size: v.optional(v.nullable(v.number()), null),
   /** What happened to the file's name while it was open: no object will come of what is written. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { NO_TOTALS } from '../../../agent/uploads/state.ts';
 import { createTally, takeEffects, tallyOutcome } from '../../../agent/uploads/tally.ts';
-import { CLOSED, close, foldAll, OPENED, openNew, T0, type Written } from './journal-fixture.ts';
+import { CLOSED, close, foldAll, OPENED, openNew, T0, uploadsOf, type Written } from './journal-fixture.ts';
 
 const SCHEDULE = { exportDelayMs: 60_000, deadlineMs: 900_000 };
 const VERBOSE = 'received client version 3';
@@ -50,6 +50,13 @@ describe('a file that has lost its name before it was closed', () => {
   it('has the new one when another session renames it', () => {
     const rename = 'posix-rename old "/upload/a" new "/upload/c"';
     expect(tallied(A, ...elsewhere(rename), close('/upload/a', 10)).followed).toEqual(['/upload/c 10']);
+  });
+  it('has the old one when its session was gone by then, and the partner has sent it once more', () => {
+    const again = elsewhere(A, close('/upload/a', 5), 'posix-rename old "/upload/a" new "/upload/c"');
+    // Another session of the same pid shows that the first is no more.
+    const { outcomes } = foldAll([OPENED, VERBOSE, A, ...again, OPENED]);
+    expect(uploadsOf(outcomes)).toEqual(['whole /upload/a 5', 'partial /upload/a null the session vanished']);
+    expect(tallied(A, ...again, OPENED)).toMatchObject({ followed: ['/upload/c 5'], partial: 1 });
   });
   it('is known also when the clock was set back meanwhile', () => {
     const earlier = [REMOVE, { at: T0 - 60_000 }] as const;
