@@ -230,6 +230,7 @@ describe('a second pass', () => {
     const trace = await traceWrites(bed, async () => {
       expect(await sync()).toMatchObject({ code: 0 });
       expect((await bed.exec(['s3files-sftp', 'plan'])).stdout).toMatch(/nothing to do/);
+      await sleep(2_500);
     });
     // The tracer sees writes: the status file is written every second.
     expect(trace.paths.join('\n')).toContain('/run/s3files-sftp/status');
