@@ -358,6 +358,23 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('removal', () => {
     expect((await world.poll(world.start())).heldPlan?.removals).toHaveLength(3);
   });
 
+  it('adds up over a day and through a restart, however little each poll takes', async () => {
+    users(Array.from({ length: 20 }, (_, index) => `u${index}`));
+    await world.poll(world.start());
+    for (let index = 0; index < 8; index += 1) {
+      world.secrets.delete(`s3files-sftp/users/u${index}`);
+      world.now += 60_000;
+      await world.poll(world.start());
+    }
+    const sync = world.start();
+    expect(await world.poll(sync)).toMatchObject({ active: 17, held: 5 });
+    sync.approve(sync.report().heldPlan?.hash ?? '');
+    expect(await world.poll(sync)).toMatchObject({ active: 12, held: 0 });
+    // What was approved counts no more.
+    world.secrets.delete('s3files-sftp/users/u8');
+    expect(await world.poll(sync)).toMatchObject({ active: 11, held: 0 });
+  });
+
   it('that a secret states is no matter of what else could be read', async () => {
     users(['alice', 'bob']);
     const sync = world.start();
