@@ -32,6 +32,11 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
+/** The name of an error's class, by which the AWS SDK tells its errors apart (`ResourceNotFoundException`). */
+export function nameOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.name : String(thrown);
+}
+
 /** The `code` of a Node.js or AWS error (`ENOENT`), or undefined. */
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined;

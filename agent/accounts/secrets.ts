@@ -4,7 +4,7 @@ import {
   ListSecretsCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { OperationError } from '../operation-error.ts';
+import { nameOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { SecretReading, SecretsReading, SecretsSource } from './secrets-source.ts';
 
@@ -161,10 +161,6 @@ function failed(op: string, target: string, cause: unknown): OperationError {
     ? 'see the policy of the host’s role: s3files-sftp doctor'
     : 'every partner keeps its last good state meanwhile';
   return new OperationError({ op, target, hint }, cause);
-}
-
-function nameOf(cause: unknown): string {
-  return cause instanceof Error ? cause.name : String(cause);
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

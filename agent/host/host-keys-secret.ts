@@ -3,7 +3,7 @@ import {
   PutSecretValueCommand,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
-import { OperationError } from '../operation-error.ts';
+import { nameOf, OperationError } from '../operation-error.ts';
 
 /** The value of the secret, as it was at one version. */
 export interface StoredText {
@@ -62,8 +62,4 @@ export function createHostKeysSecret(region: string | undefined): HostKeysSecret
       }
     },
   };
-}
-
-function nameOf(cause: unknown): string {
-  return cause instanceof Error ? cause.name : String(cause);
 }
