@@ -218,6 +218,8 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
   syncLoop = start({
     name: 'accounts',
     periodMs: () => config().users.poll_seconds * 1000,
+    // A revoked key ends its sessions within this time, however long ten thousand users take.
+    fromStart: true,
     // Where only a part fails, a key that is revoked in the rest must not wait.
     maxBackoffMs: () => (accounts.isBlind() ? 5 * 60_000 : 0),
     deadlineMs: SYNC_DEADLINE_MS,

@@ -5,6 +5,8 @@ export interface LoopOptions {
   readonly name: string;
   /** Rest between the end of one tick and the start of the next, in ms. */
   readonly periodMs: () => number;
+  /** The period counts from the start of the tick before instead, of which a long one leaves at least half as a rest. */
+  readonly fromStart?: boolean;
   /** Rest after the nth failure in a row doubles from the period up to this. */
   readonly maxBackoffMs: number | (() => number);
   /** Longest that one tick may take; past it the loop counts as stuck and the watchdog is not fed. */
@@ -89,8 +91,9 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
           `${options.name} failed; it will be tried again`,
         );
       }
+      const tookMs = edges.monotonicMs() - since;
       since = edges.monotonicMs();
-      restMs = restAfter(options, failures) * (1 - JITTER * edges.random());
+      restMs = restAfter(options, failures, tookMs) * (1 - JITTER * edges.random());
       if (!woken && !edges.signal.aborted) await rest(restMs);
     }
   };
@@ -108,11 +111,20 @@ export function startLoop(options: LoopOptions, edges: LoopEdges): Loop {
   };
 }
 
-/** The rest in ms after so many failures in a row. */
-export function restAfter(options: Pick<LoopOptions, 'periodMs' | 'maxBackoffMs'>, failures: number): number {
+/**
+ * The rest in ms after a tick.
+ * @param failures how many failed in a row
+ * @param tookMs how long the tick took
+ */
+export function restAfter(
+  options: Pick<LoopOptions, 'periodMs' | 'maxBackoffMs' | 'fromStart'>,
+  failures: number,
+  tookMs: number,
+): number {
   const period = options.periodMs();
-  if (failures === 0) return period;
+  const usual = options.fromStart ? Math.max(period - tookMs, period / 2) : period;
+  if (failures === 0) return usual;
   const { maxBackoffMs } = options;
   const most = typeof maxBackoffMs === 'number' ? maxBackoffMs : maxBackoffMs();
-  return Math.max(period, Math.min(most, period * 2 ** (failures - 1)));
+  return Math.max(usual, Math.min(most, period * 2 ** (failures - 1)));
 }

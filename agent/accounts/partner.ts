@@ -31,6 +31,11 @@ export function liveKeys(partner: Partner, now: number): readonly PartnerKey[] {
   return partner.enabled && isLive(partner) ? partner.keys.filter(isLive) : [];
 }
 
+/** Whether two say the same; see the order of the fields above. */
+export function isSamePartner(one: Partner, other: Partner): boolean {
+  return one === other || JSON.stringify(one) === JSON.stringify(other);
+}
+
 /** Something that waits for somebody: a user or secret, what is wrong, and what to do about it. Never a value. */
 export interface Problem {
   readonly user: string | null;

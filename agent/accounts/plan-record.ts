@@ -1,5 +1,5 @@
 import { addEnding, type LedgerUser } from './ledger-user.ts';
-import { liveKeys, type Partner } from './partner.ts';
+import { isSamePartner, liveKeys, type Partner } from './partner.ts';
 import type { StepOf } from './step.ts';
 
 /**
@@ -19,7 +19,7 @@ export function recordStep(
   const gained = live.filter((fingerprint) => !entry.live.includes(fingerprint));
   const removed = target === null;
   const partner = target ?? entry.partner;
-  const hasChanged = JSON.stringify(partner) !== JSON.stringify(entry.partner);
+  const hasChanged = !isSamePartner(partner, entry.partner);
   if (removed === entry.removed && !hasChanged && lost.length === 0 && gained.length === 0) return undefined;
 
   const isClosed = live.length === 0;

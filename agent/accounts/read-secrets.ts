@@ -38,7 +38,7 @@ export function createSecretsReader(
     try {
       const read = await source.read(known, prefix, signal);
       readings = read.readings.length;
-      for (const { secret, note } of await library.update(read.readings))
+      for (const { secret, note } of await library.update(read.readings, ledger.users))
         log.info({ secret }, `secret ${secret}: ${note}`);
       failure = read.failure ?? allUnread(library.unread(), readings, prefix);
     } catch (cause) {

@@ -1,13 +1,21 @@
 import type { KeyCheck } from './key-check.ts';
-import type { Problem } from './partner.ts';
-import { type SecretDocument, settleEntry } from './secret-document.ts';
+import type { LedgerUser } from './ledger-user.ts';
+import { isSamePartner, type Problem } from './partner.ts';
+import { type SecretDocument, type SecretEntry, settleEntry } from './secret-document.ts';
 import { parseSecret } from './secret-parse.ts';
 import type { SecretReading } from './secrets-source.ts';
 
 /** The last document that was read of each secret, kept from poll to poll; values themselves are never kept. */
 export interface SecretLibrary {
-  /** Takes in what a poll read. @returns what is left out of the new documents on purpose, by secret */
-  update(readings: readonly SecretReading[]): Promise<readonly { secret: string; note: string }[]>;
+  /**
+   * Takes in what a poll read.
+   * @param known the last good state by user: where a secret still says the same, one object serves both
+   * @returns what is left out of the new documents on purpose, by secret
+   */
+  update(
+    readings: readonly SecretReading[],
+    known: ReadonlyMap<string, Pick<LedgerUser, 'partner'>>,
+  ): Promise<readonly { secret: string; note: string }[]>;
   /** Drops a secret that is not polled any more. */
   forget(secret: string): void;
   readonly documents: ReadonlyMap<string, SecretDocument>;
@@ -28,7 +36,7 @@ export function createSecretLibrary(checkKeys: KeyCheck): SecretLibrary {
       documents.delete(secret);
       gone.delete(secret);
     },
-    async update(readings) {
+    async update(readings, known) {
       const parsed = readings.flatMap((reading) =>
         reading.state === 'changed' ? [parseSecret(reading)] : [],
       );
@@ -36,7 +44,7 @@ export function createSecretLibrary(checkKeys: KeyCheck): SecretLibrary {
       // Before anything is taken in: if the check fails, the next poll finds the same secrets changed again.
       const rejected = await checkKeys(keys);
       for (const document of parsed) {
-        const entries = document.entries.map((entry) => settleEntry(entry, rejected));
+        const entries = document.entries.map((entry) => shared(settleEntry(entry, rejected), known));
         documents.set(document.secret, { ...document, entries });
         gone.delete(document.secret);
       }
@@ -53,4 +61,11 @@ export function createSecretLibrary(checkKeys: KeyCheck): SecretLibrary {
       return parsed.flatMap(({ secret, notes }) => notes.map((note) => ({ secret, note })));
     },
   };
+}
+
+/** Ten thousand partners twice would be 10 MB, and each pass would compare them letter by letter. */
+function shared(entry: SecretEntry, known: ReadonlyMap<string, Pick<LedgerUser, 'partner'>>): SecretEntry {
+  const last = known.get(entry.user)?.partner;
+  const isSame = last !== undefined && entry.partner !== null && isSamePartner(last, entry.partner);
+  return isSame ? { ...entry, partner: last } : entry;
 }

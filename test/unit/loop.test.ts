@@ -152,14 +152,24 @@ describe('startLoop', () => {
 describe('restAfter', () => {
   it('doubles with each failure up to the ceiling, and never rests less than the period', () => {
     const options = { periodMs: () => 10, maxBackoffMs: 60 };
-    expect([0, 1, 2, 3, 4, 9].map((failures) => restAfter(options, failures))).toEqual([
+    expect([0, 1, 2, 3, 4, 9].map((failures) => restAfter(options, failures, 0))).toEqual([
       10, 10, 20, 40, 60, 60,
     ]);
-    expect(restAfter({ periodMs: () => 100, maxBackoffMs: 60 }, 5)).toBe(100);
+    expect(restAfter({ periodMs: () => 100, maxBackoffMs: 60 }, 5, 0)).toBe(100);
     let most = 60;
     const varying = { periodMs: () => 10, maxBackoffMs: () => most };
-    expect(restAfter(varying, 9)).toBe(60);
+    expect(restAfter(varying, 9, 0)).toBe(60);
     most = 0;
-    expect(restAfter(varying, 9)).toBe(10);
+    expect(restAfter(varying, 9, 0)).toBe(10);
+  });
+
+  it('leaves a tick that took long less of a rest where the period counts from its start, yet half of it', () => {
+    const options = { periodMs: () => 1_000, maxBackoffMs: 4_000, fromStart: true };
+    expect([0, 300, 700, 90_000].map((tookMs) => restAfter(options, 0, tookMs))).toEqual([
+      1_000, 700, 500, 500,
+    ]);
+    // Of passes that fail in part the next comes as soon; of those that fail wholly, ever later.
+    expect(restAfter({ ...options, maxBackoffMs: 0 }, 3, 300)).toBe(700);
+    expect(restAfter(options, 3, 300)).toBe(4_000);
   });
 });
