@@ -1,4 +1,5 @@
 import { quoteName } from './account-name.ts';
+import { sooner } from './closing.ts';
 import type { LedgerUser } from './ledger-user.ts';
 import type { Partner, Problem } from './partner.ts';
 import type { SecretDocument, SecretEntry } from './secret-document.ts';
@@ -11,6 +12,8 @@ export interface DesiredInput {
   readonly ledger: ReadonlyMap<string, LedgerUser>;
   /** `users.prefix` of the configuration. */
   readonly prefix: string;
+  /** ms since 1970 */
+  readonly now: number;
 }
 
 export interface Desired {
@@ -28,7 +31,7 @@ export interface Desired {
  * Folds all secrets into the users that should exist. A name that several secrets claim belongs to the secret that the
  * existing account came from; with no such account to nobody. Absence has to be proven by the user's own secret.
  */
-export function resolveDesired({ documents, gone, ledger, prefix }: DesiredInput): Desired {
+export function resolveDesired({ documents, gone, ledger, prefix, now }: DesiredInput): Desired {
   const users = new Map<string, Partner>();
   const absent = new Map<string, string>();
   const problems: Problem[] = [];
@@ -47,8 +50,9 @@ export function resolveDesired({ documents, gone, ledger, prefix }: DesiredInput
     const own = account && claimants.find(({ secret }) => secret === account.secret);
     const others = claimants.filter((claimant) => claimant !== own);
     const [first] = claimants;
+    const partner = partnerIn(own ?? first, account, now);
     if (own) {
-      if (own.partner) users.set(name, own.partner);
+      if (partner) users.set(name, partner);
       for (const { secret } of others)
         problems.push(conflict(name, secret, `belongs to ${own.secret} already`));
     } else if (claimants.length > 1) {
@@ -56,11 +60,11 @@ export function resolveDesired({ documents, gone, ledger, prefix }: DesiredInput
       problems.push(
         conflict(name, list[0] ?? null, `is claimed by ${list.join(' and ')}; neither is applied`),
       );
-    } else if (first?.partner) {
+    } else if (first && partner) {
       // Prefix moved: nobody polls the old secret any more, so it has no say either.
       const hasMoved =
         !account || account.removed || isProven(account) !== undefined || !account.secret.startsWith(prefix);
-      if (hasMoved) users.set(name, first.partner);
+      if (hasMoved) users.set(name, partner);
       else
         problems.push(
           conflict(name, first.secret, `still belongs to ${account.secret}, which can’t be read`),
@@ -81,6 +85,21 @@ interface Claim extends SecretEntry {
   readonly secret: string;
 }
 
+/**
+ * The user that an entry makes. One that can't be read and yet says that the account is off, or when it ends, makes
+ * the last good state with that; its keys stay known, so that an entry that can be read opens it again.
+ */
+function partnerIn(claim: Claim | undefined, account: LedgerUser | undefined, now: number): Partner | null {
+  if (!claim || claim.partner !== null) return claim?.partner ?? null;
+  const { user: name, secret, closing } = claim;
+  if (!closing || account?.removed) return null;
+  if (account) return sooner({ ...account.partner, secret }, closing);
+  // An account that the ledger lost, if there is one: of its keys nothing is known.
+  const isShut = !closing.enabled || (closing.expires !== null && closing.expires <= now);
+  const nothing = { networks: null, directories: null, keys: [] };
+  return isShut ? { name, secret, uid: null, ...closing, ...nothing } : null;
+}
+
 function claimsOf(documents: ReadonlyMap<string, SecretDocument>, problems: Problem[]): Map<string, Claim[]> {
   const claims = new Map<string, Claim[]>();
   for (const { secret, entries, problems: faults } of documents.values()) {
@@ -97,9 +116,11 @@ function claimsOf(documents: ReadonlyMap<string, SecretDocument>, problems: Prob
   return claims;
 }
 
-function refusal(secret: string, { user, partner }: SecretEntry, problem: string): Problem {
-  const hint =
-    partner === null ? 'the user keeps its last good state, if it has one' : 'the other keys count';
+function refusal(secret: string, { user, partner, closing }: SecretEntry, problem: string): Problem {
+  const kept = closing
+    ? 'what it says of "enabled" and "expires" counts; the keys stay the last good ones'
+    : 'the user keeps its last good state, if it has one';
+  const hint = partner === null ? kept : 'the other keys count';
   return { user: quoteName(user).slice(1, -1), secret, problem, hint };
 }
 

@@ -78,7 +78,8 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
       maxRemovalsPercent: users.max_removals_percent,
     };
     const { documents, gone } = library;
-    const desired = resolveDesired({ documents, gone, ledger: ledger.users, prefix: users.prefix });
+    const now = edges.now();
+    const desired = resolveDesired({ documents, gone, ledger: ledger.users, prefix: users.prefix, now });
     const actual = await parts.readActual();
     const mountServing = hooks.mountServing();
     plannedAt = edges.now();

@@ -1,4 +1,5 @@
 import { sourceNetworks } from './authorized-keys.ts';
+import { type Closing, closingOf } from './closing.ts';
 import type { Partner } from './partner.ts';
 
 export type SecretForm = 'native' | 'bundle' | 'transfer-family' | 'unreadable';
@@ -12,6 +13,8 @@ export interface SecretEntry {
   readonly problems: readonly string[];
   /** How many of its keys are refused. */
   readonly refused: number;
+  /** Where it can't be read as a user: what shuts the account all the same. */
+  readonly closing?: Closing;
 }
 
 /** A user that was just parsed, with what was left out on purpose. */
@@ -37,7 +40,7 @@ export interface SecretDocument {
 /**
  * Drops the keys that OpenSSH refuses or that no network could use. Keys that remain count, and those no longer listed
  * are revoked; but where refusals leave none at all, the list is taken as unreadable: a slip in a line must not lock
- * a partner out.
+ * a partner out. That it is disabled or expires counts in any case.
  * @param rejected fingerprints
  */
 export function settleEntry(entry: SecretEntry, rejected: ReadonlySet<string>): SecretEntry {
@@ -53,6 +56,9 @@ export function settleEntry(entry: SecretEntry, rejected: ReadonlySet<string>): 
     return false;
   });
   const refused = entry.refused + partner.keys.length - keys.length;
-  if (keys.length === 0 && refused > 0) return { user: entry.user, partner: null, problems, refused };
+  if (keys.length === 0 && refused > 0) {
+    const closing = closingOf(partner);
+    return { user: entry.user, partner: null, problems, refused, ...(closing && { closing }) };
+  }
   return { user: entry.user, partner: { ...partner, keys }, problems, refused };
 }

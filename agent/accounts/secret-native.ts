@@ -95,7 +95,8 @@ function parseUid(value: unknown): number {
   throw new FieldFault('"uid" must be a whole number');
 }
 
-function parseEnabled(value: unknown): boolean {
+/** @throws FieldFault */
+export function parseEnabled(value: unknown): boolean {
   if (value === undefined || typeof value === 'boolean') return value ?? true;
   throw new FieldFault('"enabled" must be true or false');
 }
@@ -105,8 +106,8 @@ const DATE = /^(\d{4}-\d{2}-\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[
 /** A zone can carry the last evening of 9999 into a year of five digits, which expiry-time= has no room for. */
 const LATEST = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** A date (it ends as that day begins, in UTC, as OpenSSH has it) or a date and time with its zone. */
-function parseExpiry(value: unknown, field: string): number | null {
+/** A date (it ends as that day begins, in UTC, as OpenSSH has it) or a date and time with its zone. @throws FieldFault */
+export function parseExpiry(value: unknown, field: string): number | null {
   if (value === undefined || value === null) return null;
   const [text = '', day = ''] = (typeof value === 'string' && DATE.exec(value)) || [];
   const time = Date.parse(text);

@@ -1,6 +1,7 @@
 import { nameFault, quoteName } from './account-name.ts';
-import { duplicateFields } from './json-duplicates.ts';
-import type { ParsedUser, SecretDocument } from './secret-document.ts';
+import { CLOSING_FIELDS, type Closing, findClosings } from './closing.ts';
+import { scanFields } from './json-fields.ts';
+import type { ParsedUser, SecretDocument, SecretEntry } from './secret-document.ts';
 import { parseNative } from './secret-native.ts';
 import { isTransferFamily, parseTransferFamily } from './secret-transfer-family.ts';
 
@@ -23,38 +24,53 @@ export interface SecretText {
 export function parseSecret({ secret, versionId, text }: SecretText): SecretDocument {
   const base = { secret, versionId, problems: [], notes: [] };
   const user = secret.split('/').at(-1) ?? '';
-  const unreadable = (problem: string): SecretDocument => ({
+  const unreadable = (problem: string, entries: readonly SecretEntry[] = []): SecretDocument => ({
     ...base,
     form: 'unreadable',
-    entries: [],
+    entries,
     whole: false,
     problems: [problem],
   });
   if (text === undefined) return unreadable('holds binary data instead of JSON text');
   const value = parseObject(text);
   if (typeof value === 'string') return unreadable(value);
-  const duplicates = duplicateFields(text);
+  const fields = scanFields(text, CLOSING_FIELDS);
+  const closings = findClosings(fields);
+  const tooDeep = 'is nested deeper than any user or bundle';
 
   if (Object.hasOwn(value, 'users')) {
+    // Whom it shuts is shut, whatever is wrong with the rest.
+    const shut = [...closings.users].map(([name, closing]) => shutEntry(name, closing));
     const users = asObject(value.users);
-    if (!users) return unreadable('"users" must be an object of users by name');
-    if (Object.keys(value).length > 1) return unreadable('a bundle must hold nothing beside "users"');
+    if (!users) return unreadable('"users" must be an object of users by name', shut);
+    if (fields.isDeep) return unreadable(tooDeep, shut);
+    if (Object.keys(value).length > 1) return unreadable('a bundle must hold nothing beside "users"', shut);
     const named = Object.entries(users);
-    if (named.length > MOST_USERS) return unreadable(`holds more than ${MOST_USERS} users`);
-    if (duplicates.some(({ length }) => length === 1)) return unreadable('names "users" twice');
+    if (named.length > MOST_USERS) return unreadable(`holds more than ${MOST_USERS} users`, shut);
+    if (fields.repeated.some(({ length }) => length === 1)) return unreadable('names "users" twice', shut);
     const twice = new Map<string, string>();
-    for (const [, name = '', ...field] of duplicates)
-      twice.set(name, field.length === 0 ? 'is named twice in the bundle' : 'has a field twice');
-    return {
-      ...base,
-      form: 'bundle',
-      whole: true,
-      ...gather(named.map(([name, spec]) => parseUser(name, secret, spec, twice.get(name)))),
-    };
+    for (const [, name = '', ...field] of fields.repeated)
+      if (field.length > 0) twice.set(name, 'has a field twice');
+    for (const [, name = '', ...field] of fields.repeated)
+      if (field.length === 0) twice.set(name, 'is named twice in the bundle');
+    const parse = ([name, spec]: [string, unknown]) =>
+      orShut(parseUser(name, secret, spec, twice.get(name)), closings.users.get(name));
+    return { ...base, form: 'bundle', whole: true, ...gather(named.map(parse)) };
   }
+  if (fields.isDeep) return unreadable(tooDeep, closings.own ? [shutEntry(user, closings.own)] : []);
   const form = isTransferFamily(value) ? 'transfer-family' : 'native';
-  const twice = duplicates.length > 0 ? 'has a field twice' : undefined;
-  return { ...base, form, whole: true, ...gather([parseUser(user, secret, value, twice)]) };
+  const twice = fields.repeated.length > 0 ? 'has a field twice' : undefined;
+  const parsed = orShut(parseUser(user, secret, value, twice), closings.own);
+  return { ...base, form, whole: true, ...gather([parsed]) };
+}
+
+/** All that can be told of a user whose secret can't be read. */
+function shutEntry(user: string, closing: Closing): SecretEntry {
+  return { user, partner: null, problems: [], refused: 0, closing };
+}
+
+function orShut({ entry, notes }: ParsedUser, closing: Closing | undefined): ParsedUser {
+  return entry.partner === null && closing ? { entry: { ...entry, closing }, notes } : { entry, notes };
 }
 
 function gather(users: readonly ParsedUser[]): Pick<SecretDocument, 'entries' | 'notes'> {

@@ -1,7 +1,7 @@
 import { isDirectoryName } from './account-name.ts';
 import type { Partner } from './partner.ts';
 import type { ParsedUser } from './secret-document.ts';
-import { collectKeys, orFault, parseNetworks, plainKey } from './secret-native.ts';
+import { collectKeys, orFault, parseEnabled, parseExpiry, parseNetworks, plainKey } from './secret-native.ts';
 
 /** The fields of AWS's published Secrets Manager identity provider; each may carry the protocol's prefix, which wins. */
 const FIELDS = [
@@ -47,6 +47,12 @@ export function parseTransferFamily(
     parseNetworks(splitNetworks(field('AcceptedIpNetwork')), 'AcceptedIpNetwork'),
   );
   if ('fault' in networks) return unreadable(networks.fault);
+  // Not Transfer Family's, which refuses nobody for them; whoever writes them here wants the account shut.
+  const limit = orFault(() => ({
+    enabled: parseEnabled(value.enabled),
+    expires: parseExpiry(value.expires, 'expires'),
+  }));
+  if ('fault' in limit) return unreadable(limit.fault);
 
   const lines = publicKey.split(',').map((line) => line.trim());
   const { keys, problems } = collectKeys(
@@ -61,8 +67,7 @@ export function parseTransferFamily(
     name: user,
     secret,
     uid: null,
-    enabled: true,
-    expires: null,
+    ...limit.value,
     networks: networks.value,
     directories,
     keys,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Actual, ActualAccount, KeyFile } from '../../../agent/accounts/actual.ts';
+import type { Closing } from '../../../agent/accounts/closing.ts';
 import { resolveDesired } from '../../../agent/accounts/desired.ts';
 import type { PastRemoval } from '../../../agent/accounts/guard.ts';
 import type { LedgerUser } from '../../../agent/accounts/ledger-user.ts';
@@ -79,8 +80,8 @@ interface PlanOptions {
 }
 
 function planOn(host: Host, secrets: Secrets, options: PlanOptions = {}): Plan {
-  const desired = resolveDesired({ ...secrets, ledger: host.ledger, prefix: 'p/' });
   const { approved = null, now = NOW, reading = { whole: true, complete: true } } = options;
+  const desired = resolveDesired({ ...secrets, ledger: host.ledger, prefix: 'p/', now });
   return planAccounts({
     desired,
     reading,
@@ -248,6 +249,72 @@ describe('a plan', () => {
     moved.gone.add('p/a');
     converge(host, moved);
     expect(host.ledger.get('alice')).toMatchObject({ secret: 'p/b', live: ['SHA256:1', 'SHA256:2'] });
+  });
+
+  it('shuts an account that a secret shuts, though nothing else in it can be read, and keeps its keys in mind', () => {
+    const host = emptyHost();
+    const bob = partnerOf('bob', 'p/b');
+    converge(host, secretsOf(partnerOf('alice', 'p/a'), bob));
+    const unreadable = (closing?: Partial<Closing>): Secrets => {
+      const shut = closing && { closing: { enabled: true, expires: null, ...closing } };
+      const entry = { user: 'alice', partner: null, problems: ['is wrong'], refused: 0, ...shut };
+      const state = secretsOf(bob);
+      state.documents.set(...documentOf('p/a', [entry]));
+      return state;
+    };
+    // In the future it counts as well, and then by itself.
+    for (const [closing, now] of [
+      [{ enabled: false }, NOW],
+      [{ expires: NOW - 1 }, NOW],
+      [{ expires: NOW + 5 }, NOW + 5],
+    ] as const) {
+      converge(host, unreadable(closing));
+      const { plan } = converge(host, unreadable(closing), { now });
+      expect(plan).toMatchObject({ active: 1, held: null, steps: [], problems: [{ problem: 'is wrong' }] });
+      expect(host.accounts.get('alice')?.password).toBe('locked');
+      expect(host.ledger.get('alice')).toMatchObject({ removed: false, partner: { keys: [keyOf(1)] } });
+      // It can shut, and never open.
+      expect(converge(host, unreadable({ expires: NOW + 10 ** 9 }), { now }).plan.active).toBe(1);
+      expect(converge(host, unreadable(), { now }).plan.active).toBe(1);
+      expect(converge(host, secretsOf(partnerOf('alice', 'p/a'), bob)).plan.active).toBe(2);
+    }
+    const removed = secretsOf(bob);
+    removed.gone.add('p/a');
+    converge(host, removed);
+    expect(converge(host, unreadable({ enabled: false })).steps).toEqual([]);
+    expect(host.ledger.get('alice')?.removed).toBe(true);
+  });
+
+  it('shuts by such a secret only what the guard lets through, and also what the ledger lost', () => {
+    const host = emptyHost();
+    const names = ['alice', 'bob', 'carol', 'dave', 'erin'];
+    converge(host, secretsOf(...names.map((name) => partnerOf(name, 'p/all'))));
+    const entry = (user: string, closing: Closing): SecretEntry => ({
+      user,
+      partner: null,
+      problems: [],
+      refused: 0,
+      closing,
+    });
+    const off = { enabled: false, expires: null };
+    const all: Secrets = {
+      documents: new Map([
+        documentOf(
+          'p/all',
+          names.map((name) => entry(name, off)),
+        ),
+      ]),
+      gone: new Set(),
+    };
+    const { plan } = converge(host, all);
+    expect([plan.active, plan.held?.removals[0]]).toEqual([5, expect.stringContaining('disabled')]);
+    host.ledger.clear();
+    host.held = [];
+    const rest = names.slice(3).map((name) => entryOf(partnerOf(name, 'p/all')));
+    const some = [entry('alice', off), entry('bob', { enabled: true, expires: NOW }), ...rest];
+    const later = [...some, entry('carol', { enabled: true, expires: NOW + 1 })];
+    converge(host, { documents: new Map([documentOf('p/all', later)]), gone: new Set() });
+    expect([...host.keyFiles.keys()].sort()).toEqual(['carol', 'dave', 'erin']);
   });
 
   it('keeps the uid that a name is bound to, and says what the secret got wrong', () => {

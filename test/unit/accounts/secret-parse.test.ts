@@ -95,7 +95,9 @@ describe('a secret that can’t be read', () => {
     ['7', 'must be a JSON object'],
     ['null', 'must be a JSON object'],
     [`${'['.repeat(60_000)}`, 'is not JSON'],
-    [`{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'none of'],
+    [`{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'nested deeper'],
+    [`{"users":{"bob":${'['.repeat(31)}${']'.repeat(31)}}}`, 'nested deeper'],
+    [`{"a":${'['.repeat(31)}${']'.repeat(31)}}`, 'none of'],
     [`"${'x'.repeat(70_000)}"`, 'longer than'],
     ['{"users":[]}', 'must be an object'],
     ['{"users":{},"publicKeys":[]}', 'nothing beside'],
@@ -104,6 +106,15 @@ describe('a secret that can’t be read', () => {
     expect(problemsOf(text)).toContain(reason);
     expect(document.entries.some(({ partner }) => partner !== null)).toBe(false);
     if (document.form === 'unreadable') expect(document.whole).toBe(false);
+  });
+
+  it('costs no more for fields that are there twice, however deep they are', () => {
+    const deep = `${'{"a":'.repeat(5_200)}{${'"b":1,'.repeat(5_600)}"c":1}${'}'.repeat(5_200)}`;
+    const wide = `{"users":{${'"b":1,'.repeat(10_000)}"c":1}}`;
+    const before = process.cpuUsage();
+    for (const text of [deep, wide]) expect(parse(text).entries.every(({ partner }) => !partner)).toBe(true);
+    const { user } = process.cpuUsage(before);
+    expect(user / 1e6).toBeLessThan(1);
   });
 
   it('never has its text in a message', () => {
@@ -116,6 +127,60 @@ describe('a secret that can’t be read', () => {
     ]) {
       expect(JSON.stringify(parse(text).entries) + parse(text).problems).not.toContain('hunter2');
     }
+  });
+});
+
+describe('what shuts an account', () => {
+  const OFF = { enabled: false, expires: null };
+  const ENDS = { enabled: true, expires: Date.UTC(2020, 0, 1) };
+  const both = (first: string, second: string) => `{"publicKeys":["${KEY}"],${first},${second}}`;
+  it.each<[unknown, unknown]>([
+    [{ enabled: false }, OFF],
+    [{ enabled: false, publicKeys: ['revoked'] }, OFF],
+    [{ enabled: false, publicKeys: [KEY], comment: 'off' }, OFF],
+    [{ enabled: 'false', publicKeys: [KEY] }, OFF],
+    [{ expires: '2020-01-01', publicKeys: ['x'] }, ENDS],
+    [{ expires: '2020-01-01', uid: 'x', publicKeys: [KEY] }, ENDS],
+    [
+      { enabled: false, expires: '2020-01-01' },
+      { ...ENDS, enabled: false },
+    ],
+    [both('"enabled":false', '"enabled":true'), OFF],
+    [both('"enabled":true', '"en\\u0061bled":false'), OFF],
+    [both('"expires":"2020-01-01"', '"expires":"2999-01-01"'), ENDS],
+    [both('"enabled":false', '"uid":1,"uid":2'), OFF],
+    [`{"enabled":false,"a":${'['.repeat(40)}${']'.repeat(40)}}`, OFF],
+    [{ PublicKey: 'x', enabled: false }, OFF],
+    [{ PublicKey: KEY, enabled: false, AcceptedIpNetworks: '192.0.2.1' }, OFF],
+    [{ enabled: true }, undefined],
+    [{ enabled: 'no', publicKeys: [KEY] }, undefined],
+    [{ expires: 'tomorrow', publicKeys: [KEY] }, undefined],
+    [{ publicKeys: ['"enabled": false'] }, undefined],
+    [{ publicKeys: [{ enabled: false }] }, undefined],
+    [{ publicKeys: { enabled: false } }, undefined],
+  ])('counts whatever else is wrong: %j', (value, closing) => {
+    const [entry] = parse(value).entries;
+    if (!entry) throw new Error('no entry');
+    const settled = settleEntry(entry, new Set());
+    expect([settled.user, settled.partner, settled.closing]).toEqual(['alice', null, closing]);
+  });
+
+  it('counts in a bundle for its own user, also where the bundle can’t be read or says something twice', () => {
+    const users = `"alice":{"enabled":false,"x":1},"bob":{"publicKeys":["${KEY}"]}`;
+    const shut = (text: string) =>
+      parse(text).entries.flatMap(({ user, closing }) => (closing ? [[user, closing]] : []));
+    expect(shut(`{"users":{${users}}}`)).toEqual([['alice', OFF]]);
+    expect(shut(`{"users":{${users},"alice":{"publicKeys":["${KEY}"]}}}`)).toEqual([['alice', OFF]]);
+    expect(shut(`{"users":{${users}},"comment":"x"}`)).toEqual([['alice', OFF]]);
+    expect(shut(`{"users":{${users}},"users":{}}`)).toEqual([['alice', OFF]]);
+    expect(shut(`{"users":{"alice":{"a":{"enabled":false}},"enabled":false},"enabled":false}`)).toEqual([]);
+  });
+
+  it('counts in Transfer Family’s form too', () => {
+    expect(partnerOf({ PublicKey: KEY, enabled: false, expires: '2020-01-01' })).toMatchObject({
+      enabled: false,
+      expires: Date.UTC(2020, 0, 1),
+    });
   });
 });
 
