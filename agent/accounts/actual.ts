@@ -65,7 +65,7 @@ export function createActualReader(paths: AccountPaths): ReadActual {
 
   const readKeyFiles = async (): Promise<ReadonlyMap<string, KeyFile>> => {
     const fresh = new Map<string, StampedKeyFile>();
-    for (const [index, name] of readdirSync(paths.keys).entries()) {
+    for (const [index, name] of namesIn(paths.keys).entries()) {
       if (index % SLICE === SLICE - 1) await breathe();
       const path = join(paths.keys, name);
       if (LEFTOVER.test(name)) await unlink(path);
@@ -101,6 +101,16 @@ export function createActualReader(paths: AccountPaths): ReadActual {
       throw new OperationError({ op: 'read', target: 'accounts of the host', ...(hint && { hint }) }, cause);
     }
   };
+}
+
+/** None where there is no directory: the pass makes it (key-directory.ts), and its plan the files. */
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch (cause) {
+    if (codeOf(cause) === 'ENOENT' || codeOf(cause) === 'ENOTDIR') return [];
+    throw cause;
+  }
 }
 
 function isUnchanged({ stamp, uid, gid }: StampedKeyFile, at: Stats): boolean {

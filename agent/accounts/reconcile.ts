@@ -3,6 +3,7 @@ import type { ReadActual } from './actual.ts';
 import { applySteps, type StepFailure } from './apply.ts';
 import { resolveDesired } from './desired.ts';
 import { recentRemovals } from './guard.ts';
+import { keepKeyDirectory } from './key-directory.ts';
 import type { Ledger } from './ledger.ts';
 import { concludePass, type PassOutcome } from './pass-outcome.ts';
 import type { AccountPaths } from './paths.ts';
@@ -133,6 +134,17 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     }
   };
 
+  /** Without its directory no key opens anything; with another owner or mode sshd refuses them all. */
+  const keepDirectory = async (): Promise<StepFailure[]> => {
+    try {
+      for (const what of await keepKeyDirectory(parts.paths.keys))
+        edges.log.warn({ what }, `key directory repaired: ${what}`);
+      return [];
+    } catch (cause) {
+      return [{ user: null, cause }];
+    }
+  };
+
   /** What is held stays held through a restart, and through new accounts that make it look small. */
   const noteHeld = async ({ holding, unlisted: found }: Plan): Promise<StepFailure[]> => {
     if (found > unlisted) {
@@ -191,6 +203,7 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
         isUnsaved = true;
       }
       if (isUnsaved) await save().catch((cause: unknown) => failures.push({ user: null, cause }));
+      failures.push(...(await keepDirectory()));
       failures.push(...(await announceChroots()));
       if (edges.monotonicMs() >= nextAuditMs && hooks.mountServing()) {
         nextAuditMs = edges.monotonicMs() + AUDIT_MS;

@@ -2,7 +2,6 @@ import type { Config } from '../config.ts';
 import type { OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
-import { ensureDirectory } from '../os/files.ts';
 import { createInTurn } from '../os/in-turn.ts';
 import { serialized } from '../os/serialized.ts';
 import { createActualReader } from './actual.ts';
@@ -104,7 +103,6 @@ export function createAccountSync(
   const inTurn = createInTurn();
 
   const open = async (): Promise<Reconciler> => {
-    await ensureDirectory(paths.keys);
     const { ledger, damaged } = await readLedger(paths.ledger);
     if (damaged !== null) log.error({ damaged }, 'the ledger of accounts was damaged and is put aside');
     // A clock that was ahead would make the last success look young for ever.

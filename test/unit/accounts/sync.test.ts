@@ -1,16 +1,18 @@
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runMountDirectories } from '../../../agent/accounts/mount-directories.ts';
 import type { MountRequest } from '../../../agent/accounts/mount-request.ts';
@@ -487,6 +489,55 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('drift', () => {
     expect(statSync(join(world.mount, 'alice')).uid).toBe(0);
     expect(statSync(join(world.mount, 'alice', 'upload')).uid).toBe(210_000);
     expect(world.lines.filter((line) => line.includes('repaired'))).toHaveLength(3);
+  });
+
+  it.each<[string, (keys: string) => void]>([
+    ['removed', (keys) => rmSync(keys, { recursive: true })],
+    ['writable for a group', (keys) => chmodSync(keys, 0o775)],
+    ['closed to all but root', (keys) => chmodSync(keys, 0o700)],
+    ['given away', (keys) => chownSync(keys, 1000, 1000)],
+    ['in a directory that was given away', (keys) => chownSync(dirname(keys), 1000, 0)],
+    ['in a directory that all may write to', (keys) => chmodSync(dirname(keys), 0o777)],
+    [
+      'moved, with a link in its place',
+      (keys) => {
+        renameSync(keys, `${keys}.old`);
+        symlinkSync(`${keys}.old`, keys);
+      },
+    ],
+  ])('of the key directory, %s, is repaired at the next pass and reported', async (_, disturb) => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    const file = world.keyFile('alice');
+    const keys = join(world.directory, 'keys');
+    disturb(keys);
+    expect(await world.poll(sync)).toMatchObject({ active: 1, problems: [] });
+    for (const path of [keys, dirname(keys)]) {
+      const at = lstatSync(path);
+      expect([at.isDirectory(), at.uid, at.gid, at.mode & 0o7777]).toEqual([true, 0, 0, 0o755]);
+    }
+    expect(world.keyFile('alice')).toBe(file);
+    expect(world.lines.filter((line) => line.includes('key directory repaired'))).toHaveLength(
+      // A link goes, and a directory comes.
+      existsSync(`${keys}.old`) ? 2 : 1,
+    );
+    const { ctimeMs } = lstatSync(keys);
+    await world.poll(sync);
+    expect(lstatSync(keys).ctimeMs).toBe(ctimeMs);
+  });
+
+  it('of the key directory into a file is told with what to do, and everybody is back when it is gone', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    const keys = join(world.directory, 'keys');
+    rmSync(keys, { recursive: true });
+    writeFileSync(keys, '');
+    const hint = expect.stringContaining('move away what is there');
+    await expect(world.poll(sync)).rejects.toMatchObject({ hint });
+    rmSync(keys);
+    expect(await world.poll(sync)).toMatchObject({ active: 1, problems: [] });
   });
 
   it('into another uid shuts the account’s door instead of touching it', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runMountDirectories } from '../../../agent/accounts/mount-directories.ts';
@@ -46,6 +46,7 @@ export interface World {
 export function createWorld(): World {
   const directory = mkdtempSync(join(tmpdir(), 's3files-sftp-world-'));
   const mount = join(directory, 'mnt');
+  chmodSync(directory, 0o755);
   for (const name of ['etc', 'keys', 'state', 'mnt']) mkdirSync(join(directory, name), { mode: 0o755 });
   const etc = (file: string) => join(directory, 'etc', file);
   writeFileSync(etc('passwd'), 'root:x:0:0::/:/bin/sh\noperator1:x:1000:1000::/home/operator1:/bin/bash\n');
