@@ -25,6 +25,8 @@ export interface Claims {
   readonly uidMax: number;
   /** Uids that have a name on this host. */
   readonly taken: TakenUids;
+  /** Uids that own directories of partners who have no claim yet, each with one of them; looked for when asked. */
+  readonly owners?: () => ReadonlyMap<number, string>;
   /** Uids by name of claims that no index leads to, once they had to be looked for. */
   unindexed?: ReadonlyMap<string, number>;
 }

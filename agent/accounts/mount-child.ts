@@ -3,7 +3,13 @@ import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { execOk } from '../os/exec-ok.ts';
 import { guardedArgv } from '../os/transient.ts';
-import type { MountRequest, MountResponse, MountResult, MountUser } from './mount-request.ts';
+import {
+  type MountRequest,
+  type MountResponse,
+  type MountResult,
+  type MountUser,
+  placesOf,
+} from './mount-request.ts';
 
 export interface MountChildEdges extends Pick<Edges, 'exec'> {
   /** How to start this program again: Node.js and its entry file. */
@@ -41,9 +47,10 @@ export async function prepareOnMount(
 ): Promise<void> {
   const command: Argv = [...selfArgv, 'mount-directories', mountPath];
   const count = Math.min(atOnce, Math.ceil(request.users.length / USERS_PER_CHILD));
+  const places = placesOf(request.users);
   const prepare = async (users: readonly MountUser[]) => {
     const output = await execOk(exec, guardedArgv(mountPath, command, DEADLINE_SECONDS), {
-      input: JSON.stringify({ ...request, budgetMs: BUDGET_MS, users }),
+      input: JSON.stringify({ ...request, budgetMs: BUDGET_MS, users, places }),
       timeoutMs: (DEADLINE_SECONDS + 5) * 1000,
       maxOutputBytes: MAX_OUTPUT_BYTES,
       hint: 'the mount may be hung or not there; partners that exist are not affected',

@@ -1,8 +1,15 @@
-import { closeSync, fchmodSync, fchownSync, fstatSync, statSync } from 'node:fs';
+import { closeSync, fchmodSync, fchownSync, fstatSync, readdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../operation-error.ts';
 import type { Claims } from './claim-files.ts';
-import type { MountRequest, MountResponse, MountResult, MountUser } from './mount-request.ts';
+import { findOwners } from './found-owners.ts';
+import {
+  type MountRequest,
+  type MountResponse,
+  type MountResult,
+  type MountUser,
+  placesOf,
+} from './mount-request.ts';
 import { below, MountFault, makeDirectory, openDirectory, withDirectory } from './planted.ts';
 import { takenUidsOf } from './taken-uids.ts';
 import { claimUid, type Owner } from './uid-claims.ts';
@@ -37,27 +44,49 @@ export function runMountDirectories(request: MountRequest, root: string): MountR
   }
   const top = openDirectory(root, root);
   if (top === undefined) throw new Error(`${root} does not exist`);
-  const { uidMin, uidMax, users, budgetMs = Number.POSITIVE_INFINITY } = request;
+  const { uidMin, uidMax, users, budgetMs = Number.POSITIVE_INFINITY, places = placesOf(users) } = request;
   const taken = takenUidsOf(request.taken ?? []);
   const endMs = performance.now() + budgetMs;
   const prepareAll = (claims: Claims) => {
-    const results: MountResult[] = [];
-    for (const user of users) {
+    const results = new Map<MountUser, MountResult>();
+    for (const user of foundFirst(users, top)) {
       // The first is always done, so that even the slowest mount makes progress.
-      if (results.length > 0 && performance.now() > endMs) break;
-      results.push(prepareUser(user, top, claims));
+      if (results.size > 0 && performance.now() > endMs) break;
+      results.set(user, prepareUser(user, top, claims));
     }
-    return results;
+    return users.flatMap((user) => results.get(user) ?? []);
   };
   const results = withRootDirectory(top, OWN_DIRECTORY, { mode: OWN_MODE }, (own) =>
     withRootDirectory(own, 'uids', { mode: OWN_MODE }, (uids) =>
       withRootDirectory(own, 'names', { mode: OWN_MODE }, (names) =>
-        prepareAll({ uids, names, uidMin, uidMax, taken }),
+        prepareAll(withOwners({ uids, names, uidMin, uidMax, taken }, top, places)),
       ),
     ),
   );
   closeSync(top);
   return { results };
+}
+
+/**
+ * Newcomers that have a directory come before those that have none: whoever finds its uid on it must not find it taken
+ * by one who could have had any.
+ */
+function foundFirst(users: readonly MountUser[], top: number): readonly MountUser[] {
+  if (!users.some(({ newcomer, uid }) => newcomer && uid === null)) return users;
+  const there = new Set(readdirSync(below(top, '')));
+  return [...users.filter(({ user }) => there.has(user)), ...users.filter(({ user }) => !there.has(user))];
+}
+
+/** Looks for owners once, when the first newcomer needs a uid of nobody's. */
+function withOwners(claims: Claims, top: number, places: readonly string[]): Claims {
+  let found: ReadonlyMap<number, string> | undefined;
+  return {
+    ...claims,
+    owners: () => {
+      found ??= findOwners(top, places, claims);
+      return found;
+    },
+  };
 }
 
 function prepareUser(wish: MountUser, top: number, claims: Claims): MountResult {

@@ -9,6 +9,8 @@ export interface MountRequest {
   /** Uids and gids of the range that are somebody's on this host, with the name: no newcomer gets another's. */
   readonly taken?: readonly (readonly [number, string])[];
   readonly users: readonly MountUser[];
+  /** Names of directories that partners have, also those of other requests. Without it: those of these users. */
+  readonly places?: readonly string[];
 }
 
 export interface MountUser {
@@ -18,6 +20,18 @@ export interface MountUser {
   readonly directories: readonly string[];
   /** A user that no account exists for: what lies in its place belongs to it only where the owner says so. */
   readonly newcomer: boolean;
+}
+
+/** One look for each, at every directory that nobody has claimed. */
+const MOST_PLACES = 32;
+
+/** Names of the directories that these users have: those of most first. */
+export function placesOf(users: readonly Pick<MountUser, 'directories'>[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { directories } of users)
+    for (const name of directories) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const byCount = [...counts].sort(([, one], [, other]) => other - one);
+  return byCount.slice(0, MOST_PLACES).map(([name]) => name);
 }
 
 export type MountResult =

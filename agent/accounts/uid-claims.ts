@@ -73,6 +73,7 @@ function claimFirstFree(user: string, begun: number | undefined, claims: Claims)
     refuseTaken(user, begun, claims);
     if (tryTake(user, begun, claims) === user) return begun;
   }
+  const owners = claims.owners?.();
   const size = claims.uidMax - claims.uidMin + 1;
   const start = createHash('sha256').update(user).digest().readUInt32BE(0) % size;
   for (let step = 0; step < size; step += 1) {
@@ -82,6 +83,8 @@ function claimFirstFree(user: string, begun: number | undefined, claims: Claims)
       if (claimantOf(uid, claims) === user) refuseTaken(user, uid, claims);
       continue;
     }
+    // Somebody else's directory: whoever finds an owner on its own does not come here.
+    if (owners?.has(uid) && claimantOf(uid, claims) === undefined) continue;
     if (tryTake(user, uid, claims) === user) return uid;
   }
   throw new MountFault('no uid is left in users.uid_min to uid_max', 'widen the range');

@@ -173,6 +173,36 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('existing directories', () => {
     expect(at('alice/upload/old').uid).toBe(0);
   });
 
+  it('are not lost to a newcomer that would have had their uid, now or later, here or in another child', () => {
+    const uid = uidOf(run(wish('alice'))[0]) ?? 0;
+    for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
+    lay('bob/in', uid);
+    lay('carol/upload', uid === 200_099 ? 200_000 : uid + 1);
+    // Nothing that is no partner's place counts, and no link is followed to it.
+    writeFileSync(join(root, 'file'), '');
+    mkdirSync(join(root, 'dave'));
+    symlinkSync(join(root, 'carol/upload'), join(root, 'dave/upload'));
+    symlinkSync(join(root, 'carol'), join(root, 'erin'));
+    const bob = wish('bob', { directories: ['in'] });
+    const places = ['upload', 'in'];
+    const range = { uidMin: 200_000, uidMax: 200_099, mountPoint: false, places };
+    const [alone] = runMountDirectories({ ...range, users: [wish('alice')] }, root).results;
+    expect(uidOf(alone)).toBe(200_000 + ((uid - 200_000 + 2) % 100));
+    expect(run(bob, wish('carol'), wish('alice')).map(uidOf)).toEqual([
+      uid,
+      uid === 200_099 ? 200_000 : uid + 1,
+      uidOf(alone),
+    ]);
+  });
+
+  it('come first in their request, so that a newcomer’s first choice is found taken', () => {
+    const uid = uidOf(run(wish('alice'))[0]) ?? 0;
+    for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
+    lay('bob/in', uid);
+    const [alice, bob] = run(wish('alice', { uid: null }), wish('bob', { directories: ['in'] }));
+    expect([uidOf(bob), uidOf(alice)]).toEqual([uid, uid === 200_099 ? 200_000 : uid + 1]);
+  });
+
   it('of another partner are refused loudly', () => {
     const uid = uidOf(run(wish('bob'))[0]) ?? 0;
     lay('alice/upload', uid);
