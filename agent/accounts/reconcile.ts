@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { ReadActual } from './actual.ts';
 import { applySteps, type StepFailure } from './apply.ts';
@@ -120,9 +122,15 @@ export function createReconciler(parts: ReconcilerParts, edges: AccountEdges): R
     return failures;
   };
 
-  /** Tells the partner sshd's side which chroots exist, before a key lets anyone into a new one. */
+  /**
+   * Tells the partner sshd's side which chroots exist, before a key lets anyone into a new one. One in which something
+   * is amiss stays named while its user can log in: without its log socket the uploads would be neither told nor counted.
+   */
   const announceChroots = async (): Promise<StepFailure[]> => {
-    const users = [...ledger.users.values()].filter(({ chroot, removed }) => chroot && !removed);
+    const hasKeys = (name: string) => existsSync(join(parts.paths.keys, name));
+    const users = [...ledger.users.values()].filter(
+      ({ name, chroot, removed }) => !removed && (chroot || hasKeys(name)),
+    );
     const names = users.map(({ name }) => name).sort();
     if (names.join('\n') === chroots) return [];
     try {

@@ -729,6 +729,24 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a look at the next pass with AWS away', () =>
 });
 
 describe.runIf(CAN_MAKE_ACCOUNTS)('a hostile bucket', () => {
+  it('puts a file in place of a directory of a partner who can log in: its uploads go on being logged', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()], directories: ['in', 'out'] });
+    world.setSecret('bob', { publicKeys: [ed25519Line()] });
+    await world.poll(world.start());
+    rmSync(join(world.mount, 'alice', 'out'), { recursive: true });
+    writeFileSync(join(world.mount, 'alice', 'out'), '');
+    // The first pass of an agent looks after all directories, and so does one an hour.
+    const sync = world.start();
+    for (let pass = 0; pass < 2; pass += 1) {
+      expect((await world.poll(sync)).problems).toMatchObject([{ user: 'alice' }]);
+      expect([world.keyFile('alice') === null, world.chroots.at(-1)]).toEqual([false, ['alice', 'bob']]);
+    }
+    expect(new Set(world.chroots.map((names) => names.join()))).toEqual(new Set(['alice,bob']));
+    world.setSecret('alice', { enabled: false });
+    await world.poll(sync);
+    expect(world.chroots.at(-1)).toEqual(['bob']);
+  });
+
   it('plants links and files where chroots should be: only that partner waits, and nothing outside changes', async () => {
     const outside = join(world.directory, 'outside');
     mkdirSync(outside);
