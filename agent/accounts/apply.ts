@@ -97,13 +97,18 @@ const executors: Executors = {
     const unwritten = new Set(failed.map(({ user }) => user));
     for (const { user, gid: uid, why } of steps)
       if (!unwritten.has(user)) log.info({ user, uid, why }, `user ${user}: key file written, ${why}`);
+    const unremoved: StepFailure[] = [];
     // A revoked key that can't be taken out of its file takes the file with it; the next pass writes it anew.
     for (const { user } of failed) {
       const ending = user === null ? undefined : context.ledger.users.get(user)?.ending;
-      if (user !== null && ending !== undefined && ending.length > 0)
+      if (user === null || ending === undefined || ending.length === 0) continue;
+      try {
         await removeFileDurable(join(paths.keys, user));
+      } catch (cause) {
+        unremoved.push({ user, cause });
+      }
     }
-    return failed;
+    return [...unremoved, ...failed];
   },
 
   'end-sessions': async (steps, { ledger, saveLedger, endSessions, log }) => {

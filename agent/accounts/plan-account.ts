@@ -27,10 +27,8 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   const content = isOpen ? renderAuthorizedKeys(partner, view.now) : '';
   const stranger = strangerFault(entry, account, view);
   if (stranger !== undefined) {
-    // A file of keys for somebody else's account would let partners in as that somebody.
-    const steps: Step[] = file ? [{ do: 'remove-keys', user, why: stranger }] : endSessions(entry);
-    const hint = 'the agent leaves the account alone; remove what is in the way';
-    const problems = isOpen ? [{ user, secret: entry.secret, problem: stranger, hint }] : [];
+    const steps = file ? shut(entry, stranger.problem) : endSessions(entry);
+    const problems = isOpen ? [{ user, secret: entry.secret, ...stranger }] : [];
     return { steps, problems, waits: false, active: false };
   }
 
@@ -38,7 +36,8 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   const isComplete = account !== undefined && view.actual.groups.get(user) === uid;
   if (isOpen && !isComplete) steps.push({ do: 'create-account', user, uid });
   const drift = account ? driftOf(account, uid) : [];
-  if (isOpen && isComplete && drift.length > 0) {
+  // Of a closed account too: without a key it is no door, and whatever it was given is not to wait for its return.
+  if (isComplete && drift.length > 0) {
     const home = drift.includes('home');
     steps.push({ do: 'repair-account', user, uid, home, why: `${drift.join(', ')} had been changed` });
   }
@@ -70,25 +69,56 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   };
 }
 
-/** Why the account of this name is not the one that the ledger knows, or can't be made; undefined: all is well. */
+type Stranger = Pick<Problem, 'problem' | 'hint'>;
+
+/**
+ * Why the account of this name is not the one that the ledger knows, or can't be made; undefined: all is well. Another
+ * uid or gid is not put back (docs/decisions/0008).
+ */
 function strangerFault(
   { name, uid }: LedgerUser,
   account: ActualAccount | undefined,
   { actual }: View,
-): string | undefined {
-  if (account && account.uid !== uid) return `has uid ${account.uid} on this host instead of ${uid}`;
-  // Either mark will do, so that a slip of usermod -G or -c can be repaired.
-  if (account && !account.groups.includes(MARKER_GROUP) && account.gecos !== GECOS) {
-    return 'has an account on this host without the agent’s marks';
+): Stranger | undefined {
+  const hint = 'the agent leaves the account alone; remove what is in the way';
+  if (account && account.uid !== uid) {
+    const problem = `has uid ${account.uid} on this host instead of ${uid}: its login is shut`;
+    const way = `put ${uid} back with vipw(8), not with usermod -u, which changes owners of files`;
+    return { problem, hint: way };
+  }
+  if (account && !isMarked(name, account, actual)) {
+    const way = `if it is the partner’s, give it its group back: usermod -a -G ${MARKER_GROUP} ${name}`;
+    return { problem: 'has an account on this host without the agent’s marks', hint: way };
   }
   const owner = actual.uids.get(uid);
-  if (!account && owner !== undefined) return `can’t have uid ${uid}: it belongs to ${owner} on this host`;
+  if (!account && owner !== undefined)
+    return { problem: `can’t have uid ${uid}: it belongs to ${owner} on this host`, hint };
   const gid = actual.groups.get(name);
-  if (gid !== undefined && gid !== uid)
-    return `can’t have its private group: a group of that name has gid ${gid}`;
+  if (gid !== undefined && gid !== uid) {
+    const problem = `can’t have its private group: a group of that name has gid ${gid}`;
+    return { problem, hint: account ? `put ${uid} back with vigr(8), and in passwd with vipw(8)` : hint };
+  }
   const group = actual.gids.get(uid);
-  if (gid === undefined && group !== undefined) return `can’t have gid ${uid}: it belongs to group ${group}`;
+  if (gid === undefined && group !== undefined)
+    return { problem: `can’t have gid ${uid}: it belongs to group ${group}`, hint };
   return undefined;
+}
+
+/** Any of the marks will do, so that a slip of usermod is repaired: the group, the comment, or a private group and keys. */
+function isMarked(name: string, { groups, gecos, gid, uid }: ActualAccount, actual: View['actual']): boolean {
+  if (groups.includes(MARKER_GROUP) || gecos === GECOS) return true;
+  return gid === uid && actual.groups.get(name) === uid && actual.keyFiles.get(name)?.uid === 0;
+}
+
+/**
+ * Takes the file of keys for what is somebody else's account now: it would let partners in as that somebody. What is
+ * open already goes with it; the ledger says so first, in case this is cut off in between.
+ */
+function shut(entry: LedgerUser, why: string): Step[] {
+  const user = entry.name;
+  const note: Step = { do: 'record', user, entry: { ...entry, ending: 'all' }, why };
+  const remove: Step = { do: 'remove-keys', user, why };
+  return entry.ending === 'all' ? [remove] : [note, remove];
 }
 
 function driftOf(account: ActualAccount, uid: number): string[] {

@@ -88,6 +88,8 @@ export function setPasswords(
 
 /**
  * Puts an account back into the form that {@link createAccounts} gives it, whatever was changed.
+ * Its primary group comes last: as it changes that, usermod gives away what lies in the user's home, so this has to be
+ * root's before; nothing of the user's lies there.
  * @param home whether its home has to be set too: usermod refuses that alone while the user has a process (exit 8)
  * @throws OperationError
  */
@@ -96,11 +98,17 @@ export async function repairAccount(
   home: boolean,
   tools: AccountTools,
 ): Promise<void> {
-  const form = ['-s', SHELL, '-c', GECOS, '-g', String(uid), '-G', MARKER_GROUP, '-e', ''];
-  await execOk(tools.exec, ['usermod', ...inRoot(tools.root), ...form, user]);
+  const usermod = (args: string[], hint?: string) =>
+    execOk(tools.exec, ['usermod', ...inRoot(tools.root), ...args, user], hint === undefined ? {} : { hint });
+  const form = ['-s', SHELL, '-c', GECOS, '-G', MARKER_GROUP, '-e', ''];
+  const group = ['-g', String(uid)];
+  await usermod(home ? form : [...form, ...group]);
   if (!home) return;
-  const hint = 'it can be set when the user’s sessions have ended; a home on the mount hangs logins';
-  await execOk(tools.exec, ['usermod', ...inRoot(tools.root), '-d', HOME, user], { hint });
+  await usermod(
+    ['-d', HOME],
+    'it can be set when the user’s sessions have ended; a home on the mount hangs logins',
+  );
+  await usermod(group);
 }
 
 function inRoot(root: string): string[] {

@@ -181,6 +181,30 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a key that is revoked', () => {
     expect(world.keyFile('alice')).not.toContain(old.split(' ')[1]);
   });
 
+  it('leaves with its file on a full disk also after one whose file can’t be removed', async () => {
+    const kept = { alice: ed25519Line(), bob: ed25519Line() };
+    for (const [name, key] of Object.entries(kept))
+      world.setSecret(name, { publicKeys: [ed25519Line(), key] });
+    const sync = world.start();
+    await world.poll(sync);
+    for (const [name, key] of Object.entries(kept)) world.setSecret(name, { publicKeys: [key] });
+    await fillUp(join(world.directory, 'keys'), async () => {
+      const path = join(world.directory, 'keys', 'alice');
+      // What is mounted on can be neither removed nor replaced.
+      await execOk(exec, ['mount', '--bind', path, path]);
+      try {
+        const { problems } = await world.poll(sync);
+        expect(world.keyFile('bob')).toBeNull();
+        expect(problems.filter(({ user }) => user === 'alice').map(({ problem }) => problem)).toEqual(
+          expect.arrayContaining([expect.stringMatching(/^remove .*EBUSY/)]),
+        );
+      } finally {
+        await execOk(exec, ['umount', path]);
+      }
+    });
+    expect(await world.poll(sync)).toMatchObject({ active: 2, problems: [] });
+  });
+
   it('goes even when the ledger can’t be written, and the ledger follows when it can', async () => {
     const [old, kept] = [ed25519Line(), ed25519Line()];
     world.setSecret('alice', { publicKeys: [old, kept] });
@@ -547,8 +571,68 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('drift', () => {
     writeFileSync(join(world.directory, 'etc', 'passwd'), passwd);
     const report = await world.poll(world.start());
     expect(report.problems[0]?.problem).toContain('uid 1000');
+    expect(report.problems[0]?.hint).toContain('put 210000 back with vipw(8)');
     expect(world.keyFile('alice')).toBeNull();
     expect(world.etc('passwd')).toBe(passwd);
+    // What it had open goes too, once.
+    expect(world.ended).toEqual([{ user: 'alice', fingerprints: null, keyFile: null }]);
+    writeFileSync(join(world.directory, 'etc', 'passwd'), passwd.replace('alice:x:1000', 'alice:x:210000'));
+    expect(await world.poll(world.start())).toMatchObject({ active: 1, problems: [] });
+    expect(world.ended).toHaveLength(1);
+  });
+
+  it('that took both marks at once is repaired, since name, uid, private group and keys are the agent’s', async () => {
+    for (const name of ['alice', 'bob']) world.setSecret(name, { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    for (const name of ['alice', 'bob'])
+      await execOk(exec, ['usermod', '-R', world.directory, '-c', 'me', '-G', 'webteam', name]);
+    rmSync(join(world.directory, 'keys', 'bob'));
+    const report = await world.poll(sync);
+    expect(report).toMatchObject({ active: 1, problems: [{ user: 'bob' }] });
+    expect(report.problems[0]?.hint).toContain('usermod -a -G s3files-sftp bob');
+    expect(passwdLine('alice')).toContain(':s3files-sftp partner:');
+    expect(world.etc('group')).toMatch(/^webteam:x:1001:operator1,bob$/m);
+    await execOk(exec, ['usermod', '-R', world.directory, '-a', '-G', 's3files-sftp', 'bob']);
+    expect(await world.poll(sync)).toMatchObject({ active: 2, problems: [] });
+  });
+
+  it('of accounts that are closed or removed is repaired as well', async () => {
+    for (const name of ['alice', 'bob', 'carol']) world.setSecret(name, { publicKeys: [ed25519Line()] });
+    const sync = world.start();
+    await world.poll(sync);
+    world.secrets.delete('s3files-sftp/users/alice');
+    world.setSecret('bob', { enabled: false });
+    await world.poll(sync);
+    for (const name of ['alice', 'bob'])
+      await execOk(exec, ['usermod', '-R', world.directory, '-s', '/bin/bash', '-a', '-G', 'webteam', name]);
+    await execOk(exec, ['chpasswd', '-e', '-R', world.directory], { input: 'alice:$6$x$y\n' });
+    expect(await world.poll(sync)).toMatchObject({ active: 1, held: 1 });
+    for (const name of ['alice', 'bob']) {
+      expect([passwdLine(name)?.endsWith(':/:/sbin/nologin'), shadowField(name)]).toEqual([true, '!*']);
+      expect(world.etc('group')).toMatch(/^webteam:x:1001:operator1$/m);
+    }
+    world.commands.length = 0;
+    await world.poll(sync);
+    expect(world.commands).toEqual([]);
+  });
+
+  it('of home and primary group together gives no file in that home away', async () => {
+    world.setSecret('alice', { publicKeys: [ed25519Line()], uid: 210_000 });
+    const sync = world.start();
+    await world.poll(sync);
+    const home = join(world.directory, 'home');
+    mkdirSync(home);
+    writeFileSync(join(home, 'file'), '');
+    for (const path of [home, join(home, 'file')]) chownSync(path, 210_000, 1001);
+    const passwd = join(world.directory, 'etc', 'passwd');
+    writeFileSync(
+      passwd,
+      world.etc('passwd').replace(/^(alice:x:210000:)210000(:.*):\/:/m, '$11001$2:/home:'),
+    );
+    expect(await world.poll(sync)).toMatchObject({ active: 1, problems: [] });
+    expect(passwdLine('alice')).toBe('alice:x:210000:210000:s3files-sftp partner:/:/sbin/nologin');
+    expect(statSync(join(home, 'file')).gid).toBe(1001);
   });
 });
 
