@@ -1,5 +1,6 @@
 import type { Evidence, LogLine } from './evidence.ts';
 import { type Doubt, type Expected, md5, type Truth } from './truth.ts';
+import { judgeInvented, judgeOrigins, operationOf } from './verdict-invented.ts';
 import { judgeMetrics } from './verdict-metrics.ts';
 import { judgeReceipts } from './verdict-receipts.ts';
 
@@ -28,6 +29,8 @@ export function disagreements(truth: Truth, evidence: Evidence): string[] {
     ...judgeIds(evidence.lines),
     ...judgeUploads(truth, told),
     ...judgeOperations(truth, evidence.lines),
+    ...judgeInvented(truth, told, evidence.lines),
+    ...judgeOrigins(evidence.lines),
     ...judgeBucket(truth, evidence),
     ...judgeReceipts(truth, told, evidence),
     ...judgeMetrics(told, evidence),
@@ -109,17 +112,8 @@ function explains({ user, step }: Doubt, told: Told): boolean {
 function judgeOperations(truth: Truth, lines: readonly LogLine[]): string[] {
   const told = new Map<string, number>();
   for (const line of lines) {
-    const type = String(line['activity-type']);
-    const key = `${type} ${String(line.user)}${String(line.path)}`;
-    const operation =
-      type === 'RENAME'
-        ? `${key} ${String(line['new-path'])}`
-        : type === 'CLOSE' && 'bytes-out' in line
-          ? `${key} ${String(line['bytes-out'])}`
-          : type === 'ERROR'
-            ? `${key} ${String(line.operation)}`
-            : key;
-    told.set(operation, (told.get(operation) ?? 0) + 1);
+    const operation = operationOf(line);
+    if (operation !== undefined) told.set(operation, (told.get(operation) ?? 0) + 1);
   }
   return truth.operations.flatMap((operation) => {
     const count = told.get(operation) ?? 0;
