@@ -43,10 +43,14 @@ export function createTally(outstanding: readonly Outstanding[], totals: Totals)
   };
 }
 
-/** A session that vanished is noticed late: meanwhile the partner may have sent the file whole in another one. */
-function isOlder(book: DeliveryBook, { user, path, closedAt }: Upload): boolean {
+/**
+ * A session that vanished or hangs is noticed late: meanwhile the partner may have sent the file whole in another one.
+ * What was opened before that wrote nothing since, as far as anybody can tell; the object's size shows if it did.
+ */
+function isOlder(book: DeliveryBook, { user, path, openedAt, closedAt }: Upload): boolean {
   const item = user === null ? undefined : book.get(bookKey(user, path));
-  return item !== undefined && closedAt < item.closedAt;
+  if (item === undefined) return false;
+  return closedAt < item.closedAt || (openedAt !== null && openedAt < (item.openedAt ?? 0));
 }
 
 /** A removal is told when its session's next line came: meanwhile another session may have made the file anew. */

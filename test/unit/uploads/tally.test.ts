@@ -68,6 +68,18 @@ it('still follows a whole upload when an older one of the same path turns out to
   expect(only(tally)).toBe(whole);
 });
 
+it('still follows a whole upload when another session breaks off that had begun the same file before', () => {
+  const tally = tallied([OPENED, openNew('/upload/a'), close('/upload/a', 3)]);
+  const whole = only(tally);
+  const upload = { ...whole, address: '127.0.0.1', uploadedAs: null, bytes: 1, cut: false };
+  const hung = { ...upload, id: 'hung', openedAt: T0 - 60_000, closedAt: whole.closedAt + 30_000 };
+  tallyOutcome(tally, { kind: 'partial', upload: hung, reason: 'interrupted' }, SCHEDULE);
+  expect(only(tally)).toBe(whole);
+  const later = { ...hung, id: 'later', openedAt: whole.closedAt + 1 };
+  tallyOutcome(tally, { kind: 'partial', upload: later, reason: 'interrupted' }, SCHEDULE);
+  expect(tally.book.size).toBe(0);
+});
+
 it('gives a receipt with key, version, etag, bytes and lag', () => {
   const tally = tallied([OPENED, openNew('/upload/a'), close('/upload/a', 3)]);
   takeEffects(tally);
