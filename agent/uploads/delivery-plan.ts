@@ -41,8 +41,8 @@ export type Verdict =
       readonly found: Found;
       readonly lagSeconds: number;
       readonly late: boolean;
-      /** It has fewer bytes than were written: some were written twice, or cut off in the end. */
-      readonly smaller: boolean;
+      /** It has not the size that was written: bytes were written twice, cut off in the end, or by another writer. */
+      readonly otherSize: boolean;
     }
   | { readonly kind: 'waiting'; readonly next: Outstanding }
   | { readonly kind: 'overdue'; readonly next: Outstanding; readonly reason: string }
@@ -98,9 +98,10 @@ export function dueOf(book: DeliveryBook, now: number, limit: number): Outstandi
 
 /**
  * An object counts when it is newer than the upload's end and, where the size is known, of that size: S3 Files also
- * exports a file that stood still half-written. At the deadline one that is newer than the upload's beginning will do:
- * a client that leaves its file open after the last write lets the export come before the close. So will a newer one
- * that is smaller: sshd counts the bytes of all writes, and a client may write some of them twice.
+ * exports a file that stood still half-written. Others the file itself may prove (file-proof.ts). At the deadline,
+ * where it can't be asked, one that is newer than the upload's beginning will do: a client that leaves its file open
+ * after the last write lets the export come before the close. So will a newer one that is smaller: sshd counts the
+ * bytes of all writes, and a client may write some of them twice.
  */
 export function judge(
   item: Outstanding,
@@ -111,10 +112,7 @@ export function judge(
   const age = now - item.closedAt;
   const isOverdue = age >= schedule.deadlineMs;
   const found = sighting.kind === 'found' ? sighting : undefined;
-  if (found !== undefined && isTheOne(found, item, isOverdue, schedule)) {
-    const lagSeconds = Math.round(Math.max(0, found.modifiedAt - item.closedAt)) / 1000;
-    return { kind: 'delivered', found, lagSeconds, late: item.overdue, smaller: !hasSize(found, item) };
-  }
+  if (found !== undefined && isTheOne(found, item, isOverdue, schedule)) return delivered(item, found);
   const reason = reasonOf(item, sighting, schedule);
   if (age > GIVE_UP_MS) return { kind: 'given-up', reason };
   const attempts = item.attempts + (sighting.kind === 'unknown' ? 0 : 1);
@@ -123,6 +121,12 @@ export function judge(
   const rest = isOverdue ? step : Math.min(step, Math.max(1, untilDeadline));
   const next = { ...item, attempts, dueAt: now + rest, overdue: item.overdue || isOverdue };
   return isOverdue && !item.overdue ? { kind: 'overdue', next, reason } : { kind: 'waiting', next };
+}
+
+/** @returns the verdict that a version is the upload's */
+export function delivered(item: Outstanding, found: Found): Verdict {
+  const lagSeconds = Math.round(Math.max(0, found.modifiedAt - item.closedAt)) / 1000;
+  return { kind: 'delivered', found, lagSeconds, late: item.overdue, otherSize: !hasSize(found, item) };
 }
 
 function isTheOne(found: Found, item: Outstanding, isOverdue: boolean, schedule: DeliverySchedule): boolean {

@@ -2,6 +2,9 @@ import type { Config } from '../config.ts';
 import type { Edges } from '../os/edges.ts';
 import { type Delivery, MOST_REQUESTS, objectKey } from './delivery.ts';
 import { bookKey, dueOf, judge, type Sighting, scheduleOf, type Verdict } from './delivery-plan.ts';
+import { readExportError } from './export-error.ts';
+import { proveByFile } from './file-proof.ts';
+import type { FileQuestion } from './file-question.ts';
 import type { Outstanding } from './state.ts';
 import { type Tally, tallyVerdict } from './tally.ts';
 
@@ -32,7 +35,7 @@ export function createDeliveryRound(
   tally: Tally,
   config: () => Config,
   delivery: Pick<Delivery, 'look'>,
-  readExportError: (item: Outstanding) => Promise<string | null>,
+  askFile: FileQuestion,
   edges: Pick<Edges, 'now' | 'monotonicMs'>,
 ): DeliveryRound {
   const asking = new Set<string>();
@@ -45,9 +48,12 @@ export function createDeliveryRound(
   const ask = async (item: Outstanding, signal: AbortSignal) => {
     const sighting = await delivery.look(item, signal);
     const at = edges.now();
-    const verdict = judge(item, sighting, at, scheduleOf(config()));
-    // Read now, in the background, so that taking in the answer never waits for a child.
-    const exportError = verdict.kind === 'overdue' ? await readExportError(item) : null;
+    const schedule = scheduleOf(config());
+    // The file is asked now, in the background, so that taking in the answer never waits for a child.
+    let verdict = judge(item, sighting, at, schedule);
+    if (verdict.kind !== 'delivered')
+      verdict = (await proveByFile(item, sighting, schedule, askFile)) ?? verdict;
+    const exportError = verdict.kind === 'overdue' ? await readExportError(askFile, item) : null;
     asking.delete(item.id);
     if (!signal.aborted) answers.push({ item, sighting, verdict, at, exportError });
   };

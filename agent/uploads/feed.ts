@@ -6,7 +6,7 @@ import { createCommitter } from './commit.ts';
 import { createDelivery } from './delivery.ts';
 import { scheduleOf } from './delivery-plan.ts';
 import { createDeliveryRound } from './delivery-round.ts';
-import { createExportErrorReader } from './export-error.ts';
+import { createFileQuestion } from './file-question.ts';
 import { followJournal, JOURNAL_NAMESPACE, type JournalReader, lossOf, type Reading } from './journal.ts';
 import { isOpen, noteKnown } from './known-files.ts';
 import { gapLine } from './log-lines.ts';
@@ -109,7 +109,7 @@ export function createUploadFeed(
       (user === null ? undefined : hooks.startDirectory?.(user)) ?? `/${config().users.directories[0]}`,
   );
   const delivery = createDelivery(config);
-  const round = createDeliveryRound(tally, config, delivery, createExportErrorReader(config, edges), edges);
+  const round = createDeliveryRound(tally, config, delivery, createFileQuestion(config, edges), edges);
   const vanishing = createVanishing();
   const committer = createCommitter(state, fold, tally, hooks.commit, edges);
   let reader: JournalReader | undefined;

@@ -107,7 +107,7 @@ export function deliveredLine(
   object: ObjectName,
 ): LogLine {
   return {
-    level: verdict.late || verdict.smaller ? 'warn' : 'info',
+    level: verdict.late || verdict.otherSize ? 'warn' : 'info',
     message: verdict.late ? 'upload delivered late' : 'upload delivered',
     fields: {
       'event-id': `${item.id}.receipt`,
@@ -116,12 +116,13 @@ export function deliveredLine(
       etag: verdict.found.etag,
       bytes: verdict.found.bytes,
       'lag-seconds': verdict.lagSeconds,
-      ...(verdict.smaller && { 'bytes-written': item.size, note: SMALLER }),
+      ...(verdict.otherSize && { 'bytes-written': item.size, note: OTHER_SIZE }),
     },
   };
 }
 
-const SMALLER = 'the object is newer than the upload and has fewer bytes than were written';
+const OTHER_SIZE =
+  'the object has not the bytes that were written: some were written twice, cut off, or by another writer';
 
 export function overdueLine(item: Outstanding, reason: string, object: ObjectName): LogLine {
   return {

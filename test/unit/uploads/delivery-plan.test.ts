@@ -100,9 +100,9 @@ describe('judge', () => {
     expect(judge(item(), smaller, T0 + 15 * MINUTE, SCHEDULE)).toMatchObject({
       kind: 'delivered',
       late: false,
-      smaller: true,
+      otherSize: true,
     });
-    expect(judge(item(), found(), T0 + 15 * MINUTE, SCHEDULE)).toMatchObject({ smaller: false });
+    expect(judge(item(), found(), T0 + 15 * MINUTE, SCHEDULE)).toMatchObject({ otherSize: false });
     const older = found({ bytes: 4, modifiedAt: T0 - 400 });
     expect(judge(item(), older, T0 + 15 * MINUTE, SCHEDULE).kind).toBe('overdue');
   });

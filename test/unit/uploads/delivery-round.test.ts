@@ -4,6 +4,7 @@ import { parseConfig } from '../../../agent/config.ts';
 import { MOST_REQUESTS } from '../../../agent/uploads/delivery.ts';
 import { follow, type Sighting } from '../../../agent/uploads/delivery-plan.ts';
 import { createDeliveryRound } from '../../../agent/uploads/delivery-round.ts';
+import type { FileQuestion } from '../../../agent/uploads/file-question.ts';
 import { NO_TOTALS, type Outstanding } from '../../../agent/uploads/state.ts';
 import { createTally } from '../../../agent/uploads/tally.ts';
 import { T0 } from './journal-fixture.ts';
@@ -14,7 +15,8 @@ const CONFIG = parseConfig(
 );
 const { signal } = new AbortController();
 
-function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number) {
+/** @param file what stat(1) says about each */
+function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number, file = '') {
   const tally = createTally([], NO_TOTALS);
   for (let n = 0; n < uploads; n += 1) {
     const path = `/upload/${n}`;
@@ -37,12 +39,13 @@ function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number) 
     return answer(item);
   };
   const exportErrors: string[] = [];
-  const readExportError = async ({ path }: Outstanding) => {
+  const askFile: FileQuestion = async ({ path }, commandOf, answerOf) => {
+    if (commandOf(path)[0] === 'stat') return answerOf(file);
     exportErrors.push(path);
-    return 'S3AccessDenied';
+    return answerOf('ExportError=S3AccessDenied');
   };
   const edges = { now: () => T0 + 60_000 + clock, monotonicMs: () => clock };
-  const round = createDeliveryRound(tally, () => CONFIG, { look }, readExportError, edges);
+  const round = createDeliveryRound(tally, () => CONFIG, { look }, askFile, edges);
   const pass = async (ms: number) => {
     await turnOfLoop();
     clock += ms;
@@ -94,4 +97,16 @@ it('reads the export error of a file that is overdue, once', async () => {
   expect(tally.effects.lines).toMatchObject([
     { message: 'upload undelivered', fields: { 'export-error': 'S3AccessDenied' } },
   ]);
+});
+
+it('takes a version from before the close without waiting for the deadline, when the file proves it', async () => {
+  const early: Sighting = { ...FOUND, modifiedAt: T0 };
+  const { tally, pass } = rig(async () => early, 1, `1 ${(T0 - 50_000) / 1000}.000\n`);
+  for (const item of tally.book.values())
+    tally.book.set('alice/upload/0', { ...item, openedAt: T0 - 60_000, closedAt: T0 + 1_000 });
+  await pass(0);
+  await pass(2_000);
+  await pass(2_000);
+  expect(tally.totals.delivered).toBe(1);
+  expect(tally.effects.lines).toMatchObject([{ message: 'upload delivered', fields: { bytes: 1 } }]);
 });
