@@ -7,6 +7,7 @@ import { createDelivery } from './delivery.ts';
 import { scheduleOf } from './delivery-plan.ts';
 import { createDeliveryRound } from './delivery-round.ts';
 import { createFileQuestion } from './file-question.ts';
+import { foldGap } from './gap.ts';
 import { followJournal, JOURNAL_NAMESPACE, type JournalReader, lossOf, type Reading } from './journal.ts';
 import { isOpen, noteKnown } from './known-files.ts';
 import { gapLine } from './log-lines.ts';
@@ -148,6 +149,7 @@ export function createUploadFeed(
 
   /** @param id of the line that told it, where one did */
   const tellGap = (reason: string, id = `${edges.now()}-${tally.totals.gaps}`) => {
+    foldGap(fold, partners, outcomes);
     tally.totals.gaps += 1;
     tally.effects.lines.push(gapLine(id, edges.now(), reason));
   };

@@ -29,6 +29,7 @@ export function openHandle(
     movedAt: null,
     size: null,
     gone: null,
+    mayBeClosed: false,
     openedAt: line.at,
   });
   session.lastOpened = line.id;
@@ -137,7 +138,7 @@ export function endHandles(
   for (const upload of session.held) out.push({ kind: 'whole', upload });
   for (const handle of session.handles) {
     const wasOpen = handle.refused === 'no' || (handle.refused === 'perhaps' && !told);
-    if (handle.writes && wasOpen) out.push(lost(session, handle, at, startDirectory));
+    if (handle.writes && wasOpen && !handle.mayBeClosed) out.push(lost(session, handle, at, startDirectory));
   }
   session.handles = [];
   session.held = [];
@@ -194,7 +195,7 @@ function takeHandle(session: Session, { name, read, written }: Event<'closed'>):
     const handle = handles[index];
     if (handle === undefined || handle.name !== name) continue;
     const fits = handle.writes === (written > 0 || read === 0);
-    const rank = handle.refused !== 'no' ? 1 : fits ? 3 : 2;
+    const rank = handle.refused !== 'no' || handle.mayBeClosed ? 1 : fits ? 3 : 2;
     if (rank <= best) continue;
     best = rank;
     found = index;

@@ -45,6 +45,8 @@ const handle = v.object({
   size: v.optional(v.nullable(v.number()), null),
   /** What happened to the file's name while it was open: no object will come of what is written. */
   gone: v.optional(v.nullable(v.picklist(['deleted', 'overwritten'])), null),
+  /** A gap in the log may hold its closing line. */
+  mayBeClosed: v.optional(v.boolean(), false),
   openedAt: v.number(),
 });
 export type Handle = v.InferOutput<typeof handle>;
