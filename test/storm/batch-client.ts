@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Login } from '../bed/clients.ts';
-import { type Argv, ended, killGroup, spawnBound, until } from '../bed/command.ts';
+import { type Argv, ended, killGroup, spawnBound } from '../bed/command.ts';
+import { breakOff, type Started } from './break-off.ts';
 import { contentOf } from './random.ts';
 import type { Client, Progress, ServerSide, Step } from './step.ts';
 
@@ -31,9 +32,13 @@ export function batchClient(dialect: Dialect): Client {
       const usual = breaks ? steps.slice(0, -1) : steps;
       if (usual.length > 0) await runBatch(dialect, login, usual, directory, progress, server);
       if (breaks && last !== undefined) {
-        await breakOff(dialect, login, last, directory, server, () => progress.began(steps.length - 1)).then(
-          (sent) => progress.done(steps.length - 1, sent),
-        );
+        progress.began(steps.length - 1);
+        const whole: Step = { ...last, kind: 'put' };
+        const startSlow = (local: string) => {
+          const commands = dialect.commands(whole, local);
+          return start(dialect, login, [...dialect.preamble(login, true), ...commands], true, () => {});
+        };
+        progress.done(steps.length - 1, await breakOff(startSlow, login, last, directory, server));
       }
     } finally {
       await rm(directory, { recursive: true });
@@ -77,51 +82,13 @@ async function runBatch(
   if (child.exitCode !== 0) throw new Error(`exit ${child.exitCode ?? child.signalCode}: ${failure()}`);
 }
 
-/** A session of its own, slowed down, that ends in the middle. @returns how much arrived, by the server's disk */
-async function breakOff(
-  dialect: Dialect,
-  login: Login,
-  step: Step,
-  directory: string,
-  server: ServerSide,
-  began: () => void,
-): Promise<number | undefined> {
-  if (!('content' in step)) return undefined;
-  const local = join(directory, 'broken');
-  await writeFile(local, contentOf(step.content));
-  began();
-  const commands = dialect.commands({ kind: 'put', path: step.path, content: step.content }, local);
-  const { child, failure } = start(
-    dialect,
-    login,
-    [...dialect.preamble(login, true), ...commands],
-    true,
-    () => {},
-  );
-  const arriving = async () => {
-    if (child.exitCode !== null) throw new Error(`ended before it was interrupted: ${failure()}`);
-    return ((await server.sizeOf(login.user, step.path)) ?? 0) > 0;
-  };
-  try {
-    await until('the upload to be under way', arriving, { timeoutMs: 15_000, everyMs: 20 });
-    if (step.kind === 'vanish') await server.killSessions(login.user);
-  } finally {
-    killGroup(child);
-    await ended(child);
-  }
-  await server.sessionsGone(login.user);
-  const size = (await server.sizeOf(login.user, step.path)) ?? 0;
-  if (size >= step.content.size) throw new Error('it was whole before it could be interrupted');
-  return size;
-}
-
 function start(
   dialect: Dialect,
   login: Login,
   lines: readonly string[],
   slow: boolean,
   told: (line: string) => void,
-) {
+): Started {
   const child = spawnBound(dialect.argv(login, slow), { stdio: ['pipe', 'pipe', 'pipe'] });
   let rest = '';
   let errors = '';

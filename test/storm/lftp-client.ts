@@ -48,9 +48,7 @@ function commands(step: Step, local: string): readonly string[] {
       return [`mv ${quote(step.from)} ${quote(step.to)}`];
     case 'mkdir':
       return [`mkdir ${quote(step.path)}`];
-    case 'append':
-    case 'interrupt':
-    case 'vanish':
+    default:
       throw new Error(`lftp is not asked to ${step.kind}`);
   }
 }

@@ -1,5 +1,5 @@
 import type { Random } from './random.ts';
-import type { ClientKind } from './step.ts';
+import { type ClientKind, isProgram } from './step.ts';
 
 /** Names that anybody uses. */
 const PLAIN = ['invoice', 'orders', 'EDI_850', 'stock-2026-11', 'photo', 'data', 'report.final'];
@@ -32,9 +32,12 @@ const LONG = ['l'.repeat(180), '長'.repeat(24)];
 /** Only a program's own client can send these. moto takes no key with a line feed in it. */
 const CONTROL = ['tab\tstop', 'bell\x07', 'escape\x1b[31m'];
 
+/** Whether only a program can send a name. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+export const isHardToSend = (path: string): boolean => /[\x00-\x1f"\\]/.test(path);
+
 /** A file name that no other of this partner's is, of a sort that the client can send. */
 export function fileName(random: Random, client: ClientKind, number: number): string {
-  const isProgram = client === 'ssh2' || client === 'paramiko';
   const sort = random.below(10);
   const list =
     sort < 5
@@ -43,7 +46,7 @@ export function fileName(random: Random, client: ClientKind, number: number): st
         ? FOREIGN
         : sort === 7
           ? LONG
-          : isProgram
+          : isProgram(client)
             ? sort === 8
               ? CONFUSING
               : CONTROL

@@ -42,9 +42,7 @@ function commands(step: Step, local: string): readonly string[] {
       return [`rename ${quote(step.from)} ${quote(step.to)}`];
     case 'mkdir':
       return [`mkdir ${quote(step.path)}`];
-    case 'append':
-    case 'interrupt':
-    case 'vanish':
+    default:
       throw new Error(`sftp(1) is not asked to ${step.kind}`);
   }
 }

@@ -30,7 +30,8 @@ def handle(request):
         files.pop(request['file']).close()
         # paramiko keeps it to itself when the connection broke before the answer to a close: only an answer to what
         # was asked after it is the server's word.
-        return sftp.stat(path).st_size
+        sftp.stat('.')
+        return None
     if operation == 'get':
         with sftp.open(path, 'r') as file:
             return len(file.read())

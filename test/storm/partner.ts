@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import type { Bed } from '../bed/boot.ts';
 import type { Login } from '../bed/clients.ts';
 import { sleep, until } from '../bed/command.ts';
-import type { Client, ClientKind, ServerSide, Step, Visit } from './step.ts';
-import { doubt, settle, type Truth } from './truth.ts';
+import type { Gate } from './gate.ts';
+import { doubt, settle } from './settle.ts';
+import type { Client, ClientKind, Round, ServerSide, Step } from './step.ts';
+import type { Truth } from './truth.ts';
 
 /** A step that failed so often is left: partners give up as well. */
 const MOST_ATTEMPTS = 3;
@@ -13,36 +15,58 @@ const MOST_LOGINS = 60;
 const RETRY_MS = 700;
 
 /**
- * Makes all visits of one partner, one after another. A session that breaks leaves the step under way in doubt; the
- * partner logs in again and goes on with that very step, as a scheduled job would.
+ * Makes all visits of one partner, one round after another. A session that breaks leaves the step under way in doubt;
+ * the partner logs in again and goes on with that very step, as a scheduled job would.
+ * @param gate each session goes through it
  * @throws Error when the partner can't get in for minutes
  */
 export async function makeVisits(
   login: Login,
-  visits: readonly Visit[],
+  rounds: readonly Round[],
   clients: Readonly<Record<ClientKind, Client>>,
   truth: Truth,
   server: ServerSide,
+  gate: Gate,
 ): Promise<void> {
-  for (const { client, steps } of visits) {
-    let left: readonly Step[] = steps;
-    let attempts = 0;
-    let logins = 0;
-    while (left.length > 0) {
-      const ending = await visit(login, left, clients[client], truth, server);
-      if (ending.reason === null) break;
-      if (ending.broken === undefined && ending.done === 0) {
-        logins += 1;
-        if (logins > MOST_LOGINS) throw new Error(`${login.user} can't get in: ${ending.reason}`);
-      } else logins = 0;
-      attempts = ending.done > 0 ? 1 : attempts + (ending.broken === undefined ? 0 : 1);
-      const gone = ending.broken !== undefined && (attempts >= MOST_ATTEMPTS || isOnce(ending.broken));
-      left = left.slice(ending.done + (gone ? 1 : 0));
-      if (gone) attempts = 0;
-      await sleep(RETRY_MS);
-      // What the old session still does must not cross what the new one does.
-      await server.sessionsGone(login.user);
-    }
+  const attempt = async (client: ClientKind, steps: readonly Step[]) =>
+    await gate.pass(async () => await visit(login, steps, clients[client], truth, server));
+  for (const round of rounds) {
+    const begun = await gate.pass(
+      async () =>
+        await Promise.all(
+          round.map(async ({ client, steps }) => await visit(login, steps, clients[client], truth, server)),
+        ),
+    );
+    // What is left of each is made up for when all sessions are gone: until then they can't be told apart.
+    for (const [index, { client, steps }] of round.entries())
+      await goOn(login, steps, begun[index], async (left) => await attempt(client, left), server);
+  }
+}
+
+/** Comes again and again for what is left of a visit. @param ending of its first session */
+async function goOn(
+  { user }: Login,
+  steps: readonly Step[],
+  ending: Ending | undefined,
+  attempt: (left: readonly Step[]) => Promise<Ending>,
+  server: ServerSide,
+): Promise<void> {
+  let left = steps;
+  let attempts = 0;
+  let logins = 0;
+  for (let last = ending; last !== undefined && last.reason !== null; last = await attempt(left)) {
+    if (last.broken === undefined && last.done === 0) {
+      logins += 1;
+      if (logins > MOST_LOGINS) throw new Error(`${user} can't get in: ${last.reason}`);
+    } else logins = 0;
+    attempts = last.done > 0 ? 1 : attempts + (last.broken === undefined ? 0 : 1);
+    const gone = last.broken !== undefined && (attempts >= MOST_ATTEMPTS || isOnce(last.broken));
+    left = left.slice(last.done + (gone ? 1 : 0));
+    if (gone) attempts = 0;
+    await sleep(RETRY_MS);
+    // What the old session still does must not cross what the new one does.
+    await server.sessionsGone(user);
+    if (left.length === 0) return;
   }
 }
 

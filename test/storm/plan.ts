@@ -1,128 +1,115 @@
-import { fileName, temporaryName } from './names.ts';
+import { isHardToSend, temporaryName } from './names.ts';
+import { planChange } from './plan-change.ts';
+import { planProgramStep, STALL_MS } from './plan-program.ts';
+import { newContent, newPath, nextNumber, type Planned } from './planned.ts';
 import type { Random } from './random.ts';
-import type { ClientKind, Content, Step, Visit } from './step.ts';
+import { type ClientKind, isProgram, type Round, type Step, uploadsIn, type Visit } from './step.ts';
 
-const CLIENTS: readonly ClientKind[] = ['openssh', 'ssh2', 'lftp', 'paramiko'];
+const CLIENTS: readonly ClientKind[] = ['openssh', 'scp', 'ssh2', 'lftp', 'paramiko'];
 /** Where the disk is small; see the weather. */
 export const SMALL_DIRECTORY = '/upload/small';
 
-/** Names that only a program can send. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
-const HARD_TO_SEND = /[\x00-\x1f"\\]/;
-
-/** A partner's files while the plan is made, so that later steps have something to work on. */
-interface Planned {
-  number: number;
-  seed: number;
-  readonly whole: string[];
-}
-
-/** What a partner will do: visits with at least so many uploads in all. */
-export function planVisits(random: Random, uploads: number): Visit[] {
+/** What a partner will do: rounds with at least so many uploads in all. */
+export function planVisits(random: Random, uploads: number): Round[] {
   const planned: Planned = { number: 0, seed: random.between(1, 1 << 30), whole: [] };
-  const visits: Visit[] = [];
+  const rounds: Round[] = [];
   let left = uploads;
   while (left > 0) {
-    const client = random.pick(CLIENTS);
-    const steps: Step[] = [];
-    const size = Math.min(left, random.between(3, 30));
-    while (uploadsIn(steps) < size) steps.push(...planSteps(random, client, planned));
-    left -= uploadsIn(steps);
-    visits.push(...broken(random, client, planned, steps));
+    const made = random.chance(0.2) ? [planBeside(random, planned, left)] : planAlone(random, planned, left);
+    for (const { steps } of made.flat()) left -= uploadsIn(steps);
+    rounds.push(...made);
   }
-  return visits;
+  return rounds;
 }
 
-export function uploadsIn(steps: readonly Step[]): number {
-  const kinds: readonly Step['kind'][] = ['put', 'append', 'interrupt', 'resume', 'vanish', 'overflow'];
-  return steps.filter(({ kind }) => kinds.includes(kind)).length;
+function planVisit(random: Random, planned: Planned, uploads: number): Visit {
+  const client = random.pick(CLIENTS);
+  const steps: Step[] = [];
+  const size = Math.min(uploads, random.between(3, 30));
+  while (uploadsIn(steps) < size) steps.push(...planSteps(random, client, planned));
+  return { client, steps };
+}
+
+function planAlone(random: Random, planned: Planned, uploads: number): Round[] {
+  const visit = planVisit(random, planned, uploads);
+  return broken(random, planned, visit).map((each) => [each]);
+}
+
+/** Two or three sessions at once, each with files of its own. */
+function planBeside(random: Random, planned: Planned, uploads: number): Round {
+  const count = random.between(2, 3);
+  const hands: string[][] = Array.from({ length: count }, () => []);
+  for (const path of planned.whole.splice(0)) random.pick(hands).push(path);
+  return hands.map((whole) => {
+    const own: Planned = { ...planned, whole };
+    const visit = planVisit(random, own, Math.ceil(uploads / count));
+    Object.assign(planned, { number: own.number, seed: own.seed });
+    planned.whole.push(...own.whole);
+    return visit;
+  });
 }
 
 /** Now and then a visit ends in the middle of an upload, and the next one sends the rest, or all of it again. */
-function broken(random: Random, client: ClientKind, planned: Planned, steps: readonly Step[]): Visit[] {
-  const visit = { client, steps };
+function broken(random: Random, planned: Planned, visit: Visit): Visit[] {
   if (random.chance(0.5)) return [visit];
-  const path = newPath(random, client, planned);
+  const { client, steps } = visit;
+  const final = newPath(random, client, planned);
+  const temporary = random.chance(0.3) && client !== 'scp' ? temporaryName(random, final) : undefined;
+  const path = temporary ?? final;
   const content = newContent(random, planned, random.between(300_000, 900_000));
   const kind = random.chance(0.6) ? 'interrupt' : 'vanish';
-  const again = random.pick(CLIENTS);
+  const again = random.pick(CLIENTS.filter((each) => each !== 'scp' || temporary === undefined));
   const rest: Step =
-    random.chance(0.5) && kind === 'interrupt'
+    random.chance(0.5) && kind === 'interrupt' && temporary === undefined
       ? { kind: 'resume', path, content }
-      : { kind: 'put', path, content: newContent(random, planned) };
-  // A name that only a program can send is resumed by a program.
-  const resumer = HARD_TO_SEND.test(path) ? client : again;
-  const last: Visit[] = random.chance(0.8) ? [{ client: resumer, steps: [rest] }] : [];
-  if (last.length > 0) planned.whole.push(path);
+      : { kind: 'put', path: final, content: newContent(random, planned), ...(temporary && { temporary }) };
+  // A name that only a program can send is sent again by a program.
+  const sender = isHardToSend(path) ? client : again;
+  // Or it is never sent again: of a temporary name, that stays what there is.
+  const last: Visit[] = random.chance(0.8) ? [{ client: sender, steps: [rest] }] : [];
+  if (last.length > 0) planned.whole.push(final);
   return [{ client, steps: [...steps, { kind, path, content }] }, ...last];
 }
 
 function planSteps(random: Random, client: ClientKind, planned: Planned): Step[] {
-  const isProgram = client === 'ssh2' || client === 'paramiko';
-  const known = planned.whole.filter((path) => isProgram || !HARD_TO_SEND.test(path));
+  const known = planned.whole.filter((path) => isProgram(client) || !isHardToSend(path));
   const old = known.length > 0 ? random.pick(known) : undefined;
   const path = newPath(random, client, planned);
   const content = newContent(random, planned);
   const put: Step = { kind: 'put', path, content };
-  const forget = (gone: string) => planned.whole.splice(planned.whole.indexOf(gone), 1);
-  switch (random.below(20)) {
-    case 0:
-    case 1:
-    case 2:
-      planned.whole.push(path);
-      return [{ ...put, temporary: temporaryName(random, path) }];
-    case 3:
+  const sort = random.below(30);
+  if (sort >= 20 && isProgram(client)) return planProgramStep(random, planned, path, content);
+  if (sort < 10 && client !== 'scp') {
+    const steps = planChange(random, planned, sort, put, old);
+    if (steps !== undefined) return steps;
+  }
+  switch (sort) {
+    case 10:
       planned.whole.push(path);
       return [{ ...put, content: { ...content, size: 0 } }];
-    case 4:
-    case 5:
+    case 11:
+    case 12:
       if (old !== undefined) return [{ kind: 'put', path: old, content }];
       break;
-    case 6: {
+    case 13: {
       // The same size each time: only what is in them tells them apart.
       planned.whole.push(path);
       const other = newContent(random, planned);
       return [put, { ...put, content: { ...other, size: content.size } }];
     }
-    case 7:
-      if (isProgram && old !== undefined) return [{ kind: 'append', path: old, content }];
-      break;
-    case 8:
-      if (old !== undefined) return [{ kind: 'get', path: old }];
-      break;
-    case 9:
-      if (old !== undefined) {
-        forget(old);
-        return [{ kind: 'remove', path: old }];
-      }
-      break;
-    case 10:
-      return [put, { kind: 'remove', path }];
-    case 11: {
-      // Not a long one: sshd cuts what two long names on one line are, and then nobody can know the new one.
-      const to = `/upload/renamed-${nextNumber(planned)}.csv`;
-      planned.whole.push(to);
-      return [put, { kind: 'rename', from: path, to }];
-    }
-    case 12: {
-      const directory = `/upload/d${nextNumber(planned)}`;
-      const inside = { ...put, path: `${directory}/inside.txt` };
-      planned.whole.push(`${directory}-done/inside.txt`);
-      return [
-        { kind: 'mkdir', path: directory },
-        inside,
-        { kind: 'rename', from: directory, to: `${directory}-done` },
-      ];
-    }
-    case 13:
-      return [{ kind: 'trespass', path: `/forbidden-${nextNumber(planned)}` }];
     case 14:
-      if (isProgram && random.chance(0.3)) {
-        planned.whole.push(path);
-        return [{ ...put, stallMs: 4_000 }];
-      }
+      if (isProgram(client) && old !== undefined)
+        return [{ kind: 'append', path: old, content, ...(random.chance(0.2) && { stallMs: STALL_MS }) }];
       break;
     case 15:
+      if (old !== undefined) return [{ kind: 'get', path: old }];
+      break;
+    case 16:
+      return [{ kind: 'trespass', path: `/forbidden-${nextNumber(planned)}` }];
+    case 17:
+      // A whole file that nobody renames; no later step touches it, which would settle its name.
+      return [{ ...put, path: temporaryName(random, path) }];
+    case 18:
       if (random.chance(0.3)) {
         const name = `${SMALL_DIRECTORY}/overflow-${nextNumber(planned)}`;
         return [{ kind: 'overflow', path: name, content: newContent(random, planned, 700_000) }];
@@ -132,20 +119,4 @@ function planSteps(random: Random, client: ClientKind, planned: Planned): Step[]
   }
   planned.whole.push(path);
   return [put];
-}
-
-const nextNumber = (planned: Planned): number => {
-  planned.number += 1;
-  return planned.number;
-};
-
-function newPath(random: Random, client: ClientKind, planned: Planned): string {
-  return `/upload/${fileName(random, client, nextNumber(planned))}`;
-}
-
-/** Most files are small, as partners' are; a few are large enough to be under way when something happens. */
-function newContent(random: Random, planned: Planned, size?: number): Content {
-  planned.seed += 1;
-  const usual = random.chance(0.9) ? random.between(1, 20_000) : random.between(20_000, 1_500_000);
-  return { seed: planned.seed, size: size ?? usual };
 }

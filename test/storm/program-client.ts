@@ -1,6 +1,7 @@
 import type { Login } from '../bed/clients.ts';
 import { sleep } from '../bed/command.ts';
 import { contentOf } from './random.ts';
+import { besides, type Connect, inTurn, nameGoesFirst, overlap, sendAgain } from './shared-file.ts';
 import type { Client, ServerSide, Step } from './step.ts';
 
 /** What a program's SFTP library can do; every call rejects when the server refuses or the connection is gone. */
@@ -29,7 +30,7 @@ export function programClient(connect: (login: Login) => Promise<Program>): Clie
     try {
       for (const [index, step] of steps.entries()) {
         progress.began(index);
-        const sent = await carryOut(program, step, login.user, server);
+        const sent = await carryOut(program, step, login.user, server, async () => await connect(login));
         progress.done(index, sent);
         if (step.kind === 'interrupt' || step.kind === 'vanish') return;
       }
@@ -44,21 +45,23 @@ async function carryOut(
   step: Step,
   user: string,
   server: ServerSide,
+  connect: Connect,
 ): Promise<number | undefined> {
   switch (step.kind) {
     case 'put':
-      await put(program, step);
+      await put(program, step, connect);
       return undefined;
     case 'append': {
       const file = await program.open(step.path, 'a');
       await file.write(contentOf(step.content), 0);
+      await sleep(step.stallMs ?? 0);
       await file.close();
       return undefined;
     }
     case 'resume': {
       const at = (await server.sizeOf(user, step.path)) ?? 0;
       if (at === 0 || at >= step.content.size) {
-        await put(program, { ...step, kind: 'put' });
+        await put(program, { ...step, kind: 'put' }, connect);
         return step.content.size;
       }
       const file = await program.open(step.path, 'r+');
@@ -76,10 +79,23 @@ async function carryOut(
       return half.length;
     }
     case 'overflow':
-      await expectRefusal(step, () => put(program, { ...step, kind: 'put' }));
+      await expectRefusal(step, () => put(program, { ...step, kind: 'put' }, connect));
       return undefined;
     case 'trespass':
       await expectRefusal(step, () => program.open(step.path, 'w'));
+      return undefined;
+    case 'remove-open':
+    case 'rename-open':
+      await nameGoesFirst(program, step);
+      return undefined;
+    case 'overlap':
+      await overlap(program, step, connect);
+      return undefined;
+    case 'in-turn':
+      await inTurn(program, step, connect);
+      return undefined;
+    case 'send-again':
+      await sendAgain(program, step, connect);
       return undefined;
     case 'get':
       return await program.get(step.path);
@@ -95,17 +111,23 @@ async function carryOut(
   }
 }
 
-async function put(program: Program, step: Extract<Step, { kind: 'put' }>): Promise<void> {
+async function put(program: Program, step: Extract<Step, { kind: 'put' }>, connect: Connect): Promise<void> {
   const content = contentOf(step.content);
-  const middle = step.stallMs === undefined ? content.length : Math.ceil(content.length / 2);
+  const middle = step.stallsAt === 'middle' ? Math.ceil(content.length / 2) : content.length;
   const file = await program.open(step.temporary ?? step.path, 'w');
   await file.write(content.subarray(0, middle), 0);
-  if (step.stallMs !== undefined) {
-    await sleep(step.stallMs);
-    await file.write(content.subarray(middle), middle);
+  await sleep(step.stallMs ?? 0);
+  if (middle < content.length) await file.write(content.subarray(middle), middle);
+  if (step.readsBack) {
+    const read = await program.get(step.path);
+    if (read !== content.length) throw new Error(`read ${read} of ${content.length} bytes that were written`);
   }
   await file.close();
-  if (step.temporary !== undefined) await program.rename(step.temporary, step.path);
+  const { temporary, path } = step;
+  if (temporary === undefined) return;
+  await besides(step.renamedByOther ? connect : undefined, program, async (other) => {
+    await other.rename(temporary, path);
+  });
 }
 
 /** A connection that is gone is no refusal: the session has broken, and its steps are in doubt. */

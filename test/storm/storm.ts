@@ -3,32 +3,25 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Bed } from '../bed/boot.ts';
-import type { Login } from '../bed/clients.ts';
 import { until } from '../bed/command.ts';
-import {
-  AGENT,
-  accountReady,
-  agentLog,
-  agentStatus,
-  bootWithProduct,
-  PREFIX,
-  QUICK_CONFIG,
-  startAgent,
-  waitHealthy,
-} from '../bed/product.ts';
+import { AGENT, agentLog, agentStatus, bootWithProduct, QUICK_CONFIG } from '../bed/product.ts';
 import { pythonWithParamiko } from '../bed/python.ts';
+import { enterPartners } from './enter-partners.ts';
 import { gatherEvidence } from './evidence.ts';
+import { createGate } from './gate.ts';
 import { lftpClient } from './lftp-client.ts';
 import { opensshClient } from './openssh-client.ts';
 import { paramikoClient } from './paramiko-client.ts';
 import { filesOf, makeVisits, serverSideOf } from './partner.ts';
-import { planVisits, uploadsIn } from './plan.ts';
+import { planVisits } from './plan.ts';
 import { createRandom } from './random.ts';
+import { scpClient } from './scp-client.ts';
 import { ssh2Client } from './ssh2-client.ts';
-import type { Client, ClientKind } from './step.ts';
+import { type Client, type ClientKind, uploadsIn } from './step.ts';
 import { emptyTruth, type Truth } from './truth.ts';
+import { vacuums } from './vacuum.ts';
 import { disagreements } from './verdict.ts';
-import { prepareDisks, prepareSmallDirectory, startWeather } from './weather.ts';
+import { startWeather } from './weather.ts';
 
 export interface StormOptions {
   readonly rpm: string;
@@ -67,25 +60,29 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   try {
     const random = createRandom(options.seed);
     const truth = emptyTruth();
-    const logins = await enterPartners(bed, options.users);
+    const entered = await enterPartners(bed, options.users + 1);
+    const [alone, ...logins] = entered;
+    if (alone === undefined) throw new Error('a storm needs partners');
     const names = logins.map(({ user }) => user);
+    const gate = createGate();
     const clients = clientsOf(bed, python);
     const server = serverSideOf(bed);
     const each = Math.ceil(options.uploads / options.users);
-    const plans = logins.map((login) => ({ login, visits: planVisits(random.fork(login.user), each) }));
+    const plans = logins.map((login) => ({ login, rounds: planVisits(random.fork(login.user), each) }));
     const planned = plans.reduce(
-      (sum, { visits }) => sum + uploadsIn(visits.flatMap(({ steps }) => steps)),
+      (sum, { rounds }) => sum + uploadsIn(rounds.flat().flatMap(({ steps }) => steps)),
       0,
     );
     note(`${planned} uploads by ${options.users} partners begin`);
-    const weather = startWeather(bed, random.fork('weather'), names, options.restMs);
+    const special = vacuums(bed, alone, gate, truth);
+    const weather = startWeather(bed, random.fork('weather'), names, options.restMs, special);
     let stormy = true;
     const failed = weather.ended.catch((error: unknown) => {
       if (stormy) throw error;
     });
     const waiting = plans.values();
     const work = async () => {
-      for (const { login, visits } of waiting) await makeVisits(login, visits, clients, truth, server);
+      for (const { login, rounds } of waiting) await makeVisits(login, rounds, clients, truth, server, gate);
     };
     const progress = setInterval(
       () =>
@@ -108,12 +105,13 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     }
     await bed.run(['systemctl', 'stop', AGENT]);
     const files = new Map<string, Buffer>();
-    for (const user of names) {
+    for (const { user } of entered) {
       for (const path of await filesOf(bed, user))
         files.set(user + path, await readFile(join(bed.s3files.directory, user + path)));
     }
     const evidence = await gatherEvidence(bed, files);
     const found = disagreements(truth, evidence);
+    const receipts = evidence.lines.filter((line) => String(line['event-id']).endsWith('.receipt'));
     if (found.length > 0) await keepLog(bed);
     return {
       disagreements: found,
@@ -124,7 +122,9 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
         whole: truth.uploads.filter(({ kind }) => kind === 'whole').length,
         partial: truth.uploads.filter(({ kind }) => kind === 'partial').length,
         doubts: truth.doubts.length,
-        receipts: evidence.lines.filter((line) => String(line['event-id']).endsWith('.receipt')).length,
+        receipts: receipts.length,
+        'of them for a version from before the close': receipts.filter((line) => line['lag-seconds'] === 0)
+          .length,
         faults: weather.diary.length,
         'metric batches taken twice': evidence.repeated.UploadCount.samples,
       },
@@ -148,27 +148,10 @@ async function keepLog(bed: Bed): Promise<void> {
   await writeFile(`${STORM_LOG}.sessions`, lines.join('\n'));
 }
 
-async function enterPartners(bed: Bed, count: number): Promise<Login[]> {
-  const logins: Login[] = [];
-  for (let number = 1; number <= count; number += 1) {
-    const user = `partner${number}`;
-    logins.push({ user, key: await bed.clients.key(user) });
-  }
-  await prepareDisks(bed);
-  const users = Object.fromEntries(logins.map(({ user, key }) => [user, { publicKeys: [key.publicKey] }]));
-  await bed.aws.putSecret(`${PREFIX}all`, { users });
-  await startAgent(bed);
-  await waitHealthy(bed, 60);
-  for (const { user } of logins) {
-    await accountReady(bed, user);
-    await prepareSmallDirectory(bed, user);
-  }
-  return logins;
-}
-
 function clientsOf({ clients }: Bed, python: string): Record<ClientKind, Client> {
   return {
     openssh: opensshClient(clients.sftpArgv),
+    scp: scpClient(clients.netns, clients.sshOptions),
     ssh2: ssh2Client(clients),
     lftp: lftpClient(clients.netns, clients.sshOptions),
     paramiko: paramikoClient(python, clients.netns),

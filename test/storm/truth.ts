@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { contentOf } from './random.ts';
 import type { Step } from './step.ts';
 
 /** An upload that the log must tell, as the partner knows it. */
@@ -37,6 +36,8 @@ export interface Truth {
   readonly removed: Set<string>;
   /** What the log has to tell besides uploads: `DELETE <user><path>`, `CLOSE <user><path> <bytes read>` … */
   readonly operations: string[];
+  /** Stretches of the log that were taken away unread: each has to be told. */
+  gaps: number;
 }
 
 export const emptyTruth = (): Truth => ({
@@ -46,123 +47,26 @@ export const emptyTruth = (): Truth => ({
   unsettled: new Set(),
   removed: new Set(),
   operations: [],
+  gaps: 0,
 });
 
 export const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
 
-/** A step has had its whole effect. @param sent bytes, for a step that sends what is missing or breaks off */
-export function settle(truth: Truth, user: string, step: Step, sent?: number): void {
-  const whole = (path: string, content: Buffer, bytes: number | null, uploadedAs: string | null) => {
-    keep(truth, user + path, content);
-    truth.uploads.push({ user, path, uploadedAs, kind: 'whole', bytes, md5: md5(content), at: Date.now() });
-  };
-  switch (step.kind) {
-    case 'put':
-      if (step.temporary !== undefined) drop(truth, user + step.temporary);
-      whole(step.path, contentOf(step.content), step.content.size, step.temporary ?? null);
-      return;
-    case 'append': {
-      const before = truth.files.get(user + step.path);
-      if (before === undefined) {
-        // What it was added to is in doubt, so what it became is, too.
-        truth.unsettled.add(user + step.path);
-        const { path, content } = step;
-        truth.uploads.push({
-          user,
-          path,
-          uploadedAs: null,
-          kind: 'whole',
-          bytes: content.size,
-          md5: null,
-          at: Date.now(),
-        });
-      } else whole(step.path, Buffer.concat([before, contentOf(step.content)]), step.content.size, null);
-      return;
-    }
-    case 'resume':
-      whole(step.path, contentOf(step.content), sent ?? null, null);
-      return;
-    case 'interrupt':
-    case 'vanish':
-    case 'overflow': {
-      const bytes = step.kind === 'interrupt' ? (sent ?? null) : null;
-      truth.unsettled.add(user + step.path);
-      truth.files.delete(user + step.path);
-      truth.uploads.push({
-        user,
-        path: step.path,
-        uploadedAs: null,
-        kind: 'partial',
-        bytes,
-        md5: null,
-        at: Date.now(),
-      });
-      return;
-    }
-    case 'get':
-      truth.operations.push(`CLOSE ${user}${step.path} ${truth.files.get(user + step.path)?.length ?? sent}`);
-      return;
-    case 'remove':
-      truth.operations.push(`DELETE ${user}${step.path}`);
-      drop(truth, user + step.path);
-      return;
-    case 'rename':
-      truth.operations.push(`RENAME ${user}${step.from} ${step.to}`);
-      rename(truth, user + step.from, user + step.to);
-      return;
-    case 'mkdir':
-      truth.operations.push(`MKDIR ${user}${step.path}`);
-      return;
-    case 'trespass':
-      truth.operations.push(`ERROR ${user}${step.path} open`);
-  }
-}
-
-/** The session broke while a step was under way. */
-export function doubt(truth: Truth, user: string, step: Step, reason: string): void {
-  const before = 'path' in step ? truth.files.get(user + step.path) : undefined;
-  const content = 'content' in step ? contentOf(step.content) : Buffer.alloc(0);
-  const after =
-    step.kind === 'append' ? (before === undefined ? null : Buffer.concat([before, content])) : content;
-  truth.doubts.push({ user, step, md5: after === null ? null : md5(after), reason });
-  for (const path of pathsOf(step)) {
-    for (const key of [...truth.files.keys()]) {
-      if (key !== user + path && !key.startsWith(`${user}${path}/`)) continue;
-      truth.files.delete(key);
-      truth.unsettled.add(key);
-    }
-    truth.unsettled.add(user + path);
-  }
-}
-
-/** The paths that a step may change. */
-export function pathsOf(step: Step): readonly string[] {
-  switch (step.kind) {
-    case 'rename':
-      return [step.from, step.to];
-    case 'put':
-      return step.temporary === undefined ? [step.path] : [step.path, step.temporary];
-    case 'get':
-    case 'trespass':
-      return [];
-    default:
-      return [step.path];
-  }
-}
-
-function keep(truth: Truth, key: string, content: Buffer): void {
+/** A file is whole. @param key `<user><path>` */
+export function keep(truth: Truth, key: string, content: Buffer): void {
   truth.files.set(key, content);
   truth.unsettled.delete(key);
   truth.removed.delete(key);
 }
 
-function drop(truth: Truth, key: string): void {
+export function drop(truth: Truth, key: string): void {
   truth.files.delete(key);
   truth.unsettled.delete(key);
   truth.removed.add(key);
 }
 
-function rename(truth: Truth, from: string, to: string): void {
+/** A file, or a directory with all below it, has another name. */
+export function rename(truth: Truth, from: string, to: string): void {
   for (const [key, content] of [...truth.files]) {
     if (key !== from && !key.startsWith(`${from}/`)) continue;
     drop(truth, key);

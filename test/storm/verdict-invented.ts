@@ -1,5 +1,6 @@
 import type { LogLine } from './evidence.ts';
-import { type Doubt, pathsOf, type Truth } from './truth.ts';
+import { pathsOf } from './step.ts';
+import type { Doubt, Truth } from './truth.ts';
 import type { Told } from './verdict.ts';
 
 /** All clients run on the bed's own machine. */
@@ -17,16 +18,11 @@ export function operationOf(line: LogLine): string | undefined {
 }
 
 /**
- * What the log tells and nobody did: operations that neither the truth nor an upload's last rename accounts for,
- * save where a step is in doubt; and alarms, for which a storm gives no cause.
+ * What the log tells and nobody did: operations that the truth does not account for, save where a step is in doubt;
+ * and alarms, for which a storm gives no cause.
  */
 export function judgeInvented(truth: Truth, told: readonly Told[], lines: readonly LogLine[]): string[] {
-  const left = countOf([
-    ...truth.operations,
-    ...told.flatMap(({ user, path, uploadedAs }) =>
-      uploadedAs === null ? [] : [`RENAME ${user}${uploadedAs} ${path}`],
-    ),
-  ]);
+  const left = countOf(truth.operations);
   const ids = new Set<unknown>(told.map(({ id }) => id));
   return lines.flatMap((line) => {
     const operation = operationOf(line);
@@ -62,11 +58,15 @@ function touches({ user, step }: Doubt, line: LogLine): boolean {
   return line.user === user && (paths.includes(line.path) || paths.includes(line['new-path']));
 }
 
-/** Late, lost, or unheard of: the storm vacuums no journal, and the deadline outlasts it. */
+/** Late, or unheard of: the deadline outlasts a storm, and what it does is in the log. */
 function isAlarm(line: LogLine): boolean {
-  return (
-    /\.(gap|undelivered|given-up)$/.test(String(line['event-id'])) || line['activity-type'] === 'UNKNOWN'
-  );
+  return /\.(undelivered|given-up)$/.test(String(line['event-id'])) || line['activity-type'] === 'UNKNOWN';
+}
+
+/** Each stretch of the log that was lost is told, and no other. */
+export function judgeGaps({ gaps }: Truth, lines: readonly LogLine[]): string[] {
+  const told = lines.filter((line) => String(line['event-id']).endsWith('.gap'));
+  return told.length === gaps ? [] : [`${gaps} gaps in the log, but told: ${JSON.stringify(told)}`];
 }
 
 /** Each upload tells from where it came, and names a session of the same user that was opened. */

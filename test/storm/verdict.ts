@@ -1,6 +1,7 @@
 import type { Evidence, LogLine } from './evidence.ts';
+import { pathsOf, uploadsOf } from './step.ts';
 import { type Doubt, type Expected, md5, type Truth } from './truth.ts';
-import { judgeInvented, judgeOrigins, operationOf } from './verdict-invented.ts';
+import { judgeGaps, judgeInvented, judgeOrigins, operationOf } from './verdict-invented.ts';
 import { judgeMetrics } from './verdict-metrics.ts';
 import { judgeReceipts } from './verdict-receipts.ts';
 
@@ -31,6 +32,7 @@ export function disagreements(truth: Truth, evidence: Evidence): string[] {
     ...judgeOperations(truth, evidence.lines),
     ...judgeInvented(truth, told, evidence.lines),
     ...judgeOrigins(evidence.lines),
+    ...judgeGaps(truth, evidence.lines),
     ...judgeBucket(truth, evidence),
     ...judgeReceipts(truth, told, evidence),
     ...judgeMetrics(told, evidence),
@@ -101,11 +103,11 @@ function isVanished(expected: Expected, told: Told): boolean {
 
 /** Whether a step that broke in the middle can have left this in the log. */
 function explains({ user, step }: Doubt, told: Told): boolean {
-  if (user !== told.user || !('content' in step)) return false;
-  const temporary = step.kind === 'put' ? step.temporary : undefined;
-  if (told.path !== step.path && told.path !== temporary) return false;
-  if (told.kind === 'partial') return true;
-  return step.kind === 'resume' ? true : told.bytes === step.content.size;
+  if (user !== told.user || uploadsOf(step) === 0) return false;
+  if (!pathsOf(step).includes(told.path)) return false;
+  if (told.kind === 'partial' || step.kind === 'resume') return true;
+  const contents = 'contents' in step ? step.contents : 'content' in step ? [step.content] : [];
+  return contents.some(({ size }) => size === told.bytes);
 }
 
 /** Downloads, deletes, renames and refusals are lines, too. */

@@ -108,20 +108,32 @@ export async function prepareSmallDirectory(bed: Bed, user: string): Promise<voi
   await bed.run(['chown', `${user}:${user}`, path]);
 }
 
-/** @param restMs the longest rest between two faults */
-export function startWeather(bed: Bed, random: Random, users: readonly string[], restMs: number): Weather {
+/**
+ * @param restMs the longest rest between two faults
+ * @param special faults of which the truth has to know; the first that come, after one other
+ */
+export function startWeather(
+  bed: Bed,
+  random: Random,
+  users: readonly string[],
+  restMs: number,
+  special: Readonly<Record<string, () => Promise<void>>>,
+): Weather {
+  const faults: Readonly<Record<string, Fault>> = { ...FAULTS, ...special };
   const diary: string[] = [];
   let calm = false;
   const run = async () => {
-    let deck: string[] = [];
+    const usual = shuffled(random, Object.keys(FAULTS));
+    const first = usual.pop() ?? '';
+    let deck = [...usual, ...Object.keys(special), first];
     while (!calm) {
       await sleep(random.below(restMs));
       if (calm) break;
       // Each of them once before any comes again.
-      if (deck.length === 0) deck = shuffled(random, Object.keys(FAULTS));
+      if (deck.length === 0) deck = shuffled(random, Object.keys(faults));
       const name = deck.pop() ?? '';
       diary.push(`${new Date().toISOString().slice(11, 23)} ${name}`);
-      await FAULTS[name]?.(bed, random, users);
+      await faults[name]?.(bed, random, users);
       await sleep(random.below(1_500));
       await waitHealthy(bed, 90);
     }

@@ -1,7 +1,9 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Evidence, LogLine } from '../storm/evidence.ts';
 import { contentOf } from '../storm/random.ts';
-import { doubt, emptyTruth, md5, settle } from '../storm/truth.ts';
+import { doubt, settle } from '../storm/settle.ts';
+import type { Step } from '../storm/step.ts';
+import { emptyTruth, md5 } from '../storm/truth.ts';
 import { disagreements } from '../storm/verdict.ts';
 
 const NOTHING = { sum: 0, samples: 0 };
@@ -103,4 +105,85 @@ it('lets a step in doubt explain what is told of its paths, and of no other', ()
   const withLine = (path: string) => ({ ...evidence, lines: [...evidence.lines, removed(path)] });
   expect(disagreements(truth, withLine('/upload/b'))).toEqual([]);
   expect(disagreements(truth, withLine('/upload/c'))).toHaveLength(1);
+});
+
+it('wants each gap told, and none where there was none', () => {
+  const { truth, evidence } = storm();
+  truth.gaps = 1;
+  const gap = { 'event-id': 'x.gap', reason: 'the journal no longer holds the last line read' };
+  expect(disagreements(truth, evidence)).toHaveLength(1);
+  expect(disagreements(truth, { ...evidence, lines: [...evidence.lines, gap] })).toEqual([]);
+});
+
+it('finds a rename that is told once more than it was done', () => {
+  const { truth, evidence } = storm();
+  const again = evidence.lines
+    .filter((line) => line['activity-type'] === 'RENAME')
+    .map((line) => ({ ...line, 'event-id': 'again' }));
+  expect(disagreements(truth, { ...evidence, lines: [...evidence.lines, ...again] })).toHaveLength(1);
+});
+
+describe('what the partners know', () => {
+  const settled = (step: Step) => {
+    const truth = emptyTruth();
+    settle(truth, 'u', step);
+    const uploads = truth.uploads.map(({ path, uploadedAs, kind, bytes }) => [kind, path, uploadedAs, bytes]);
+    return { ...truth, uploads, files: new Map([...truth.files].map(([key, bytes]) => [key, md5(bytes)])) };
+  };
+  const OTHER = { seed: 2, size: 9 };
+
+  it('of a file that was removed while it was open', () => {
+    expect(settled({ kind: 'remove-open', path: '/a', content: CONTENT })).toMatchObject({
+      uploads: [['whole', '/a', null, 5]],
+      operations: ['DELETE u/a'],
+      files: new Map(),
+      removed: new Set(['u/a']),
+    });
+  });
+  it('of a file that was renamed while it was open', () => {
+    expect(settled({ kind: 'rename-open', path: '/a', to: '/b', content: CONTENT })).toMatchObject({
+      uploads: [['whole', '/b', '/a', 5]],
+      operations: ['RENAME u/a /b'],
+      files: new Map([['u/b', md5(BYTES)]]),
+      removed: new Set(['u/a']),
+    });
+  });
+  it('of a file that was open twice', () => {
+    const step = { kind: 'overlap', path: '/a', byOther: false, before: 3, closesFirst: 0 } as const;
+    const end = Buffer.from(contentOf(OTHER));
+    BYTES.copy(end, 3, 3);
+    expect(settled({ ...step, contents: [CONTENT, OTHER] })).toMatchObject({
+      uploads: [
+        ['whole', '/a', null, 5],
+        ['whole', '/a', null, 9],
+      ],
+      files: new Map([['u/a', md5(end)]]),
+    });
+  });
+  it('of a file that was sent again while the first session hung', () => {
+    expect(settled({ kind: 'send-again', path: '/a', content: CONTENT })).toMatchObject({
+      uploads: [
+        ['whole', '/a', null, 5],
+        ['partial', '/a', null, 2],
+      ],
+      files: new Map([['u/a', md5(BYTES)]]),
+    });
+  });
+  it('of a temporary name that broke off and was never renamed: it is told under that name, and is not whole', () => {
+    const truth = emptyTruth();
+    settle(truth, 'u', { kind: 'interrupt', path: '/a.part', content: CONTENT }, 2);
+    const lines = (told: LogLine) => ({ ...storm().evidence, lines: [told], versions: [], files: new Map() });
+    const line = { 'event-id': 'i', user: 'u', 'activity-type': 'PARTIAL_CLOSE', 'bytes-in': 2 };
+    const uploads = (told: LogLine) =>
+      disagreements(truth, lines({ ...line, ...told })).filter((each) => /^(not told|told, but)/.test(each));
+    expect(uploads({ msg: 'upload interrupted', path: '/a.part' })).toEqual([]);
+    expect(uploads({ msg: 'upload interrupted', path: '/a' })).toHaveLength(2);
+    expect(uploads({ msg: 'upload complete', path: '/a.part' })).toHaveLength(2);
+  });
+  it('of a step in doubt: any of its uploads may be told, and no more', () => {
+    const truth = emptyTruth();
+    const contents = [CONTENT, OTHER];
+    doubt(truth, 'u', { kind: 'in-turn', path: '/a', contents }, 'killed');
+    expect(truth.doubts).toHaveLength(2);
+  });
 });
