@@ -68,8 +68,9 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
       for (const content of step.contents) whole(step.path, contentOf(content), content.size, null);
       return;
     case 'send-again':
-      whole(step.path, contentOf(step.content), step.content.size, null);
+      // The file is the second's, although the first is told later.
       tell(step.path, 'partial', Math.floor(step.content.size / 2), null);
+      whole(step.path, contentOf(step.content), step.content.size, null);
       return;
     case 'get':
       truth.operations.push(`CLOSE ${user}${step.path} ${truth.files.get(user + step.path)?.length ?? sent}`);

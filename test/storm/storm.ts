@@ -121,7 +121,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
       summary: {
         whole: truth.uploads.filter(({ kind }) => kind === 'whole').length,
         partial: truth.uploads.filter(({ kind }) => kind === 'partial').length,
-        doubts: truth.doubts.length,
+        doubts: new Set(truth.doubts.map(({ step }) => step)).size,
         receipts: receipts.length,
         'of them for a version from before the close': receipts.filter((line) => line['lag-seconds'] === 0)
           .length,
@@ -160,7 +160,7 @@ function clientsOf({ clients }: Bed, python: string): Record<ClientKind, Client>
 
 /** Waits until all that is whole is in the bucket and has its receipt. */
 async function settled(bed: Bed): Promise<void> {
-  await bed.s3files.exported({ timeoutMs: 60_000 }).catch(async (cause: unknown) => {
+  await bed.s3files.exported({ timeoutMs: 120_000 }).catch(async (cause: unknown) => {
     const failures = await bed.s3files.exportFailures();
     throw new Error(`not everything is exported; the last failures: ${failures.slice(-5).join('; ')}`, {
       cause,

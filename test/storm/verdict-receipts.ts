@@ -1,5 +1,5 @@
 import type { Evidence, LogLine } from './evidence.ts';
-import type { Truth } from './truth.ts';
+import { md5, type Truth } from './truth.ts';
 import type { Told } from './verdict.ts';
 
 /**
@@ -33,10 +33,22 @@ export function judgeReceipts(truth: Truth, told: readonly Told[], evidence: Evi
     } else if (!mayLackReceipt(truth, told, upload, end))
       wrong.push(`no receipt, and no reason for that: ${JSON.stringify({ upload, end })}`);
   }
-  return wrong;
+  return [...wrong, ...judgeLast(truth, evidence)];
 }
 
-/** What is whole and still there at the end must have been seen in the bucket. */
+/** The last upload of a file that is there in the end has a receipt, whatever else was said about that path. */
+function judgeLast(truth: Truth, { lines }: Evidence): string[] {
+  const receipts = new Set(lines.map((line) => `${String(line.key)} ${String(line.etag)}`));
+  const last = new Map(truth.uploads.map((each) => [each.user + each.path, each]));
+  return [...last].flatMap(([key, upload]) => {
+    const content = truth.files.get(key);
+    // Something else may have been renamed over it.
+    if (content === undefined || upload.md5 !== md5(content)) return [];
+    return receipts.has(`${key} ${upload.md5}`) ? [] : [`there in the end, but no receipt: ${key}`];
+  });
+}
+
+/** Why an upload that was followed may have no version of its own. */
 function mayLackReceipt(truth: Truth, told: readonly Told[], upload: Told, end: LogLine): boolean {
   const key = upload.user + String(end.path);
   if (end.why === 'deleted') return truth.removed.has(key) || truth.unsettled.has(key);

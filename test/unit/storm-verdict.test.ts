@@ -107,6 +107,42 @@ it('lets a step in doubt explain what is told of its paths, and of no other', ()
   expect(disagreements(truth, withLine('/upload/c'))).toHaveLength(1);
 });
 
+it('wants a receipt of what is there in the end, although another session broke off meanwhile', () => {
+  const { truth, evidence } = storm();
+  const step = { kind: 'send-again', path: '/upload/b', content: CONTENT } as const;
+  settle(truth, 'partner1', step);
+  const told = { ...PLACE, path: '/upload/b' };
+  const key = 'partner1/upload/b';
+  const end = { 'upload-id': 'w', user: 'partner1', path: '/upload/b' };
+  const receipt = { ...end, key, 'version-id': 'v', bytes: 5, etag: md5(BYTES), 'lag-seconds': 1 };
+  const lines = (last: LogLine): LogLine[] => [
+    ...evidence.lines,
+    { 'event-id': 'w', 'activity-type': 'CLOSE', msg: 'upload complete', ...told, 'bytes-in': 5 },
+    { 'event-id': 'p', 'activity-type': 'PARTIAL_CLOSE', msg: 'upload interrupted', ...told, 'bytes-in': 2 },
+    last,
+  ];
+  const [version] = evidence.versions;
+  const versions = [...evidence.versions, { ...version, key }] as Evidence['versions'];
+  const metrics = {
+    UploadCount: { sum: 2, samples: 2 },
+    UploadBytes: { sum: 10, samples: 2 },
+    PartialUploads: { sum: 1, samples: 1 },
+  };
+  const files = new Map([...evidence.files, [key, BYTES]]);
+  const judged = (last: LogLine, lag: number) =>
+    disagreements(truth, {
+      ...evidence,
+      lines: lines(last),
+      versions,
+      files,
+      metrics: { ...metrics, DeliveryLagSeconds: { sum: lag, samples: lag } },
+    });
+  expect(judged({ 'event-id': 'w.receipt', ...receipt }, 2)).toEqual([]);
+  expect(judged({ 'event-id': 'w.superseded', ...end, why: 'overwritten' }, 1)).toEqual([
+    'there in the end, but no receipt: partner1/upload/b',
+  ]);
+});
+
 it('wants each gap told, and none where there was none', () => {
   const { truth, evidence } = storm();
   truth.gaps = 1;
@@ -163,8 +199,8 @@ describe('what the partners know', () => {
   it('of a file that was sent again while the first session hung', () => {
     expect(settled({ kind: 'send-again', path: '/a', content: CONTENT })).toMatchObject({
       uploads: [
-        ['whole', '/a', null, 5],
         ['partial', '/a', null, 2],
+        ['whole', '/a', null, 5],
       ],
       files: new Map([['u/a', md5(BYTES)]]),
     });
