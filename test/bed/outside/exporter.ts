@@ -1,8 +1,8 @@
-import { createReadStream, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
-import { type ExporterOptions, MOTO_PORT } from './protocol.ts';
+import { send } from './bucket-request.ts';
+import type { ExporterOptions } from './protocol.ts';
 
 /**
  * Stands in for S3 Files' export: reads the backing directory, never the mount, and puts a file into the bucket in
@@ -68,7 +68,9 @@ export function startExporter({ directory, bucket, prefix, quietMs: initial }: E
     for (const [key, file] of due) {
       const { signature } = file;
       try {
-        await send('PUT', `/${bucket}/${encode(prefix + key)}`, join(directory, key));
+        const path = join(directory, key);
+        const { size } = await lstat(path);
+        await send('PUT', `/${bucket}/${encode(prefix + key)}`, { path, size });
         file.exported = signature;
       } catch (error) {
         failures.push(`${key}: ${error instanceof Error ? error.message : String(error)}`);
@@ -130,33 +132,4 @@ function signatureOf({ ino, size, mtimeMs, ctimeMs }: Stats): string {
 
 function encode(key: string): string {
   return key.split('/').map(encodeURIComponent).join('/');
-}
-
-/** One request to moto, which checks no signatures but wants to see one. */
-async function send(method: 'PUT' | 'DELETE', path: string, file?: string): Promise<void> {
-  const size = file === undefined ? 0 : (await lstat(file)).size;
-  const headers = {
-    authorization:
-      'AWS4-HMAC-SHA256 Credential=s3files/20260101/eu-central-1/s3/aws4_request, SignedHeaders=host, Signature=0',
-    'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
-    'content-length': size,
-  };
-  await new Promise<void>((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port: MOTO_PORT, method, path, headers }, (answer) => {
-      answer.resume();
-      answer.once('end', () => {
-        if ((answer.statusCode ?? 500) < 300) resolve();
-        else reject(new Error(`${method} ${path}: ${answer.statusCode}`));
-      });
-    });
-    // It may tell more than one error.
-    outgoing.on('error', reject);
-    if (file === undefined || size === 0) {
-      outgoing.end();
-      return;
-    }
-    const content = createReadStream(file, { end: size - 1 });
-    content.once('error', (error) => outgoing.destroy(error));
-    content.pipe(outgoing);
-  });
 }
