@@ -26,6 +26,7 @@ export type MountFault =
   | 'network'
   | 'silent'
   | 'hang'
+  | 'hang-mounting'
   | 'botocore'
   | 'proxy-death'
   | 'denied'

@@ -1,25 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../bed/command.ts';
-import type { Evidence } from './evidence.ts';
+import type { Course } from './evidence.ts';
 import type { MountFault } from './faults.ts';
-import { type Load, stopLoad } from './loads.ts';
+import { wasRefused } from './injection.ts';
+import { isUnderWay, type Load, stopLoad } from './loads.ts';
+import { clock, takeEvidence } from './take-evidence.ts';
 import type { Vm } from './vm/machine.ts';
-
-/** When things happened in a cell, by the guest's clock, in seconds since 1970. */
-export interface Course {
-  readonly injectedAt: number;
-  /** The cause was gone: cleared, or gone at once. */
-  readonly clearedAt: number;
-  /** The kernel refused the fault; nothing happened. */
-  readonly refusedByKernel: boolean;
-  /** Partners were served again, and one uploaded a file. */
-  readonly uploadWorks: boolean;
-  readonly evidence: Evidence;
-}
 
 /** The newest of what observer.py saw. */
 interface Now {
   readonly door: string;
   readonly health: string;
+  /** Since when the helper's watchdog is up, by a clock of systemd's; null while it is not. */
+  readonly helperWatchdogSince: number | null;
 }
 
 const HEALTHY_MS = 30_000;
@@ -28,6 +21,8 @@ const NOTICE_MS = 40_000;
 const RECOVER_MS = 120_000;
 /** What a partner under load does after the recovery, until it counts as stuck. */
 const AFTERMATH_MS = 70_000;
+/** The helper's watchdog takes a dead port's state away within this: five looks, its 30 s, and slow processors. */
+const TIDIED_MS = 60_000;
 
 /** Plays one fault under one load, from a kept state to the evidence. */
 export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<Course> {
@@ -37,10 +32,12 @@ export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<C
     everyMs: 250,
   });
 
+  if (!(await isUnderWay(vm, load))) throw new Error('the partners had come to an end before anything broke');
+  const { helperWatchdogSince } = await now(vm);
+
   const injected = await vm.exec(['sh', '-c', fault.inject], { timeoutMs: 30_000 });
   const injectedAt = injected.began;
-  const refusedByKernel = injected.code !== 0 && fault.refusedByKernel !== undefined;
-  if (injected.code !== 0 && !refusedByKernel) throw new Error(`could not break it: ${injected.stderr}`);
+  const refusedByKernel = wasRefused(fault, load, injected);
 
   if (fault.needsUpload) {
     void vm
@@ -55,20 +52,20 @@ export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<C
     clearedAt = await clock(vm);
   } else if (!refusedByKernel) {
     // Long enough that something that is to be noticed has been.
-    await waitFor(
-      vm,
-      ({ door, health }) => door !== 'served' || !isCalm(health),
-      fault.mayPassUnnoticed ? 12_000 : NOTICE_MS,
-    );
+    const noticed =
+      fault.breaks === 'helper-watchdog'
+        ? (seen: Now) => ![null, helperWatchdogSince].includes(seen.helperWatchdogSince)
+        : ({ door, health }: Now) => door !== 'served' || !isCalm(health);
+    await waitFor(vm, noticed, fault.mayPassUnnoticed ? 12_000 : NOTICE_MS);
   }
   await waitFor(vm, isWell, RECOVER_MS);
   const upload = await vm.exec(['python3', '/usr/lib/bed/partners.py', 'once', 'p10'], { timeoutMs: 90_000 });
-  await settlePartners(vm, load);
+  const loadEnded = await settlePartners(vm, load);
   await stopLoad(vm);
-  const evidence: Evidence = JSON.parse(
-    await vm.run(['python3', '/usr/lib/bed/collect.py', String(injectedAt)], { timeoutMs: 60_000 }),
-  );
-  return { injectedAt, clearedAt, refusedByKernel, uploadWorks: upload.code === 0, evidence };
+  const tidied = fault.tidied === true && load === 'idle';
+  if (tidied) await sleep(TIDIED_MS);
+  const evidence = await takeEvidence(vm, injectedAt, tidied);
+  return { injectedAt, clearedAt, refusedByKernel, uploadWorks: upload.code === 0, loadEnded, evidence };
 }
 
 /** The cause stays until the agent refuses partners, and as long as the fault says. */
@@ -76,16 +73,18 @@ async function holdOut(vm: Vm, { holdSeconds = 0 }: MountFault): Promise<void> {
   const began = performance.now();
   await waitFor(vm, ({ door }) => door === 'refused', NOTICE_MS);
   const left = holdSeconds * 1000 - (performance.now() - began);
-  await new Promise((resolve) => setTimeout(resolve, Math.max(left, 3_000)));
+  await sleep(Math.max(left, 3_000));
 }
 
-/** Partners who were at it when it broke finish, or are found to be stuck. */
-async function settlePartners(vm: Vm, load: Load): Promise<void> {
+/** Partners who were at it when it broke finish, or are found to be stuck. @returns whether all came to an end */
+async function settlePartners(vm: Vm, load: Load): Promise<boolean> {
   if (load === 'sessions') await vm.sh('touch /run/bed/use');
   if (load === 'upload' || load === 'storm') await vm.sh('touch /run/bed/stop');
-  await vm.exec(['sh', '-c', 'while systemctl --quiet is-active bed-load; do sleep 0.5; done'], {
-    timeoutMs: AFTERMATH_MS,
-  });
+  const waited = await vm.exec(
+    ['sh', '-c', 'while systemctl --quiet is-active bed-load; do sleep 0.5; done'],
+    { timeoutMs: AFTERMATH_MS },
+  );
+  return waited.code === 0;
 }
 
 async function waitFor(vm: Vm, holds: (now: Now) => boolean, timeoutMs: number): Promise<void> {
@@ -97,9 +96,4 @@ const isWell = ({ door, health }: Now) => door === 'served' && health === 'healt
 
 async function now(vm: Vm): Promise<Now> {
   return JSON.parse(await vm.run(['cat', '/run/bed/now.json']));
-}
-
-/** The guest's clock. */
-async function clock(vm: Vm): Promise<number> {
-  return (await vm.exec(['true'])).began;
 }

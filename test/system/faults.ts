@@ -7,20 +7,22 @@ export interface MountFault {
   readonly inject: string;
   /** Takes the cause away. Without one it is gone at once, or it is for the agent to take away. */
   readonly clear?: string;
-  /** The cause is a process that only the agent takes away: it counts as gone once the agent has its verdict. */
+  /** The cause is something that only the agent takes away: it counts as gone once the agent has its verdict. */
   readonly agentEndsIt?: true;
+  /** What breaks is not the mount but the helper's watchdog: the mount serves on, and the agent starts the watchdog. */
+  readonly breaks?: 'helper-watchdog';
   /** A partner tries an upload meanwhile, whatever the load: without one nobody can notice. */
   readonly needsUpload?: true;
   /** How long the cause stays, in seconds, at the least; by then the agent rests between attempts. */
   readonly holdSeconds?: number;
-  /** Longest that noticing may take; some faults show only when somebody writes. */
-  readonly detectSeconds?: number;
   /** The mount may go on as if nothing had been: then there is nothing to notice. */
   readonly mayPassUnnoticed?: true;
-  /** Ends with a status of its own where the fault can't happen under this load; what is said then. */
-  readonly refusedByKernel?: string;
-  /** What `status` must say meanwhile. */
+  /** While somebody uses the mount the fault can't happen: what the command says then, and what a reader is told. */
+  readonly refusedByKernel?: { readonly words: RegExp; readonly note: string };
+  /** What the agent's log must say of the cause. */
   readonly diagnosis?: RegExp;
+  /** Evidence is taken so late that the helper's watchdog has taken away by then whatever it ever does. */
+  readonly tidied?: true;
 }
 
 const EXPORT = `/srv/s3files/${FILE_SYSTEM}`;
@@ -78,7 +80,7 @@ export const FAULTS = {
   'remounted-read-only': {
     title: 'remounted read-only by hand',
     inject: 'mount -o remount,ro /home/sftp',
-    refusedByKernel: 'the kernel refuses: files are open for writing',
+    refusedByKernel: { words: /busy/, note: 'the kernel refuses: files are open for writing' },
   },
   'proxy-killed': {
     title: 'proxy killed',
@@ -88,6 +90,12 @@ export const FAULTS = {
   'proxy-stopped': {
     title: 'proxy stopped (SIGSTOP)',
     inject: 'pkill -STOP -x efs-proxy',
+    agentEndsIt: true,
+  },
+  'watchdog-dead': {
+    title: 'the helper’s watchdog dead',
+    inject: 'systemctl stop amazon-efs-mount-watchdog',
+    breaks: 'helper-watchdog',
     agentEndsIt: true,
   },
   'proxy-killed-no-watchdog': {
@@ -105,7 +113,7 @@ export const FAULTS = {
   umount: {
     title: '`umount` by hand',
     inject: 'umount /home/sftp',
-    refusedByKernel: 'the kernel refuses: target is busy',
+    refusedByKernel: { words: /busy/, note: 'the kernel refuses: target is busy' },
   },
   'umount-lazy': { title: '`umount -l` by hand', inject: 'umount -l /home/sftp' },
   'mounted-over': {
@@ -113,56 +121,3 @@ export const FAULTS = {
     inject: 'mount -t tmpfs intruder /home/sftp',
   },
 } as const satisfies Record<string, MountFault>;
-
-/** The mount is lost, and the helper fails in one of its ways until the cause is gone. */
-const helperFailure = (name: string, title: string, diagnosis: RegExp, holdSeconds = 6): MountFault => ({
-  title: `mount lost; helper: ${title}`,
-  inject: `mkdir -p /run/bed; echo ${name} > /run/bed/mount-fault; umount -l /home/sftp`,
-  clear: 'rm /run/bed/mount-fault',
-  holdSeconds,
-  diagnosis,
-});
-
-/** The table of the helper's failures; each runs with partners idle. */
-export const HELPER_FAILURES: Readonly<Record<string, MountFault>> = {
-  'helper-missing': {
-    title: 'mount lost; helper: not installed',
-    inject: 'mv /usr/sbin/mount.s3files /usr/sbin/mount.hidden; umount -l /home/sftp',
-    clear: 'mv /usr/sbin/mount.hidden /usr/sbin/mount.s3files',
-    holdSeconds: 6,
-    diagnosis: /mount\.s3files is not installed/,
-  },
-  'helper-dns': helperFailure('dns', 'no mount target in this zone', /does not resolve/),
-  'helper-wrong-type': helperFailure('wrong-type', 'mounted with -t efs', /as type efs/),
-  'helper-az': helperFailure('az', 'no zone from the metadata service', /availability zone/),
-  'helper-region': helperFailure('region', 'no region', /does not know the AWS region/),
-  'helper-credentials': helperFailure('credentials', 'no credentials', /found no AWS credentials/),
-  'helper-describe': helperFailure(
-    'describe-mount-targets',
-    'missing permission',
-    /may not look up mount targets/,
-  ),
-  'helper-target-ip': helperFailure(
-    'mount-target-ip',
-    'mount target’s address is mute',
-    /192\.0\.2\.10 does not answer/,
-  ),
-  'helper-options': helperFailure('options', 'unknown option', /does not know the mount option az/),
-  'helper-ports': helperFailure('ports', 'no free port', /no local port is free/),
-  'helper-no-proxy': helperFailure('proxy-binary', 'efs-proxy missing', /efs-proxy is missing/),
-  'helper-network': helperFailure('network', 'no network yet, exit 0', /network was not up/),
-  'helper-silent': helperFailure(
-    'silent',
-    'exit 0 without a mount',
-    /ended with success, and nothing was mounted/,
-  ),
-  'helper-already-mounted': helperFailure(
-    'already-mounted',
-    'believes that it is mounted',
-    /mounted already/,
-  ),
-  'helper-proxy-death': helperFailure('proxy-death', 'the tunnel dies', /did not start/),
-  'helper-denied': helperFailure('denied', 'IAM denies', /denied the mount/),
-  'helper-security-group': helperFailure('security-group', 'security group', /does not answer/, 40),
-  'helper-hangs': helperFailure('hang', 'hangs', /did not end in time|does not answer/, 40),
-};

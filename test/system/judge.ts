@@ -1,31 +1,42 @@
-import type { Course } from './cell.ts';
-import type { PartnerEvent } from './evidence.ts';
+import { type Times, timesOf } from './course-times.ts';
+import { type Course, OBSERVED, type PartnerEvent } from './evidence.ts';
 import type { MountFault } from './faults.ts';
 import type { Load } from './loads.ts';
+import { judgePartners, judgeUndisturbed } from './partner-verdict.ts';
 
-/** What the product promises, in seconds; see README and the man page. */
+/** What the product promises, in seconds; see README. */
 export const DETECT_SECONDS = 15;
 export const RECOVER_SECONDS = 20;
+/** A partner waits at most so long for a greeting or a refusal: what stopping the sshd may take. */
+const MUTE_SECONDS = 10;
 /** WatchdogSec of the agent's unit. */
 const WATCHDOG_SECONDS = 30;
+/** What the observer has not looked at for so long was not observed. */
+const UNSEEN_SECONDS = 15;
+
+/** Seconds; `never`: it did not come to pass; null: there was nothing that could. */
+export type Seconds = number | 'never' | null;
 
 /** One cell of the matrix. */
 export interface CellResult {
   readonly fault: string;
   readonly load: Load;
-  /** From the fault to the agent's verdict; null when nobody noticed anything. */
-  readonly detectSeconds: number | null;
+  /** Whether it came to its end; of one that did not nothing is known but why. */
+  readonly played: boolean;
+  /** From the fault to the agent's verdict. */
+  readonly detectSeconds: Seconds;
   /** From the fault to the first partner who was refused; null when none was. */
-  readonly refuseSeconds: number | null;
+  readonly refuseSeconds: Seconds;
   /** From the end of the cause until partners were served again; null when they always were. */
-  readonly recoverSeconds: number | null;
+  readonly recoverSeconds: Seconds;
   /** What partners saw, as counts of outcomes. */
   readonly partners: Readonly<Record<string, number>>;
   readonly lostBytes: number;
   readonly wrongDisk: readonly string[];
   readonly left: readonly string[];
   readonly agentAlive: boolean;
-  readonly pingAgeSeconds: number;
+  /** Null: not one was seen. */
+  readonly pingAgeSeconds: number | null;
   /** What is not as promised, one sentence each; empty: the cell passes. */
   readonly faults: readonly string[];
   /** What the agent said of the cause, where that was asked. */
@@ -34,96 +45,100 @@ export interface CellResult {
   readonly note: string;
 }
 
-/** Judges a cell by its evidence. */
+/** Judges a cell by its evidence. What was not observed counts as not kept. */
 export function judge(name: string, load: Load, fault: MountFault, course: Course): CellResult {
   const { evidence, injectedAt, refusedByKernel } = course;
-  const times = timesOf(course);
-  const clearedAt = fault.agentEndsIt ? (times.detected ?? course.clearedAt) : course.clearedAt;
-  const partners = countOutcomes(evidence.partners);
-  const lostBytes = evidence.lost.reduce((sum, { bytes }) => sum + bytes, 0);
-  const pingAgeSeconds = Math.max(
-    0,
-    ...evidence.events.map(({ kind, value }) => (kind === 'pingAge' ? Number(value) : 0)),
-  );
-  const restarted = evidence.events.some(({ kind }) => kind === 'agentPid' || kind === 'restarts');
-  const agentAlive = !restarted && pingAgeSeconds <= WATCHDOG_SECONDS;
-  const said = diagnoses(evidence.journal);
-  const faults: string[] = [];
-  const expect = (holds: boolean, otherwise: string) => {
-    if (!holds) faults.push(otherwise);
-  };
-
-  const limit = fault.detectSeconds ?? DETECT_SECONDS;
+  const times = timesOf(fault, course);
   const unnoticed = times.detected === undefined && times.refused === undefined;
-  if (!refusedByKernel && !(fault.mayPassUnnoticed && unnoticed)) {
-    expect(!unnoticed, 'not noticed');
-    const noticed = Math.min(times.detected ?? Infinity, times.refused ?? Infinity) - injectedAt;
-    expect(unnoticed || noticed <= limit, `noticed after more than ${limit} s`);
-    expect(
-      times.served !== undefined && times.served - clearedAt <= RECOVER_SECONDS,
-      `served again later than ${RECOVER_SECONDS} s after the cause was gone`,
-    );
-  }
-  expect(course.uploadWorks, 'no upload succeeded afterwards');
-  expect(lostBytes === 0, `${lostBytes} bytes lost`);
-  expect(evidence.wrongDisk.names.length === 0, 'something landed on the host’s own disk');
-  expect(evidence.wrongDisk.immutable, 'the directory below the mount is not immutable');
-  expect(evidence.left.length === 0, `left behind: ${evidence.left.join('; ')}`);
-  expect(agentAlive, 'the agent was restarted, or its watchdog not fed');
-  expect(!('stuck' in partners), 'a partner’s client hung');
-  // Before the verdict nobody can know: whoever logs in then waits for the mount, and is sent away with the others.
-  const tooLate = evidence.partners.filter(
-    ({ t, seconds = 0, outcome }) => outcome === 'turned-away' && t - seconds > (times.refused ?? Infinity),
-  );
-  expect(tooLate.length === 0, `${tooLate.length} partners were turned away after they had logged in`);
-  expect(fault.diagnosis === undefined || fault.diagnosis.test(said), `said only: ${said || 'nothing'}`);
-
-  const since = (from: number, to: number | undefined) =>
-    to === undefined ? null : Math.max(0, Math.round((to - from) * 10) / 10);
+  const nothingToNotice = refusedByKernel || (fault.mayPassUnnoticed === true && unnoticed);
+  const undisturbed = nothingToNotice || fault.breaks === 'helper-watchdog';
+  const agent = judgeAgent(course);
+  const said = diagnoses(evidence.journal);
+  const told = fault.diagnosis === undefined || fault.diagnosis.test(said);
+  const seconds = (from: number, to: number | undefined): Seconds =>
+    to === undefined ? 'never' : Math.max(0, Math.round((to - from) * 10) / 10);
   return {
     fault: name,
     load,
-    detectSeconds: since(injectedAt, times.detected),
-    refuseSeconds: since(injectedAt, times.refused),
-    recoverSeconds: since(clearedAt, times.served),
-    partners,
-    lostBytes,
+    played: true,
+    detectSeconds: nothingToNotice ? null : seconds(injectedAt, times.detected),
+    refuseSeconds: times.refused === undefined ? null : seconds(injectedAt, times.refused),
+    recoverSeconds: nothingToNotice ? null : seconds(times.cleared, times.served),
+    partners: countOutcomes(evidence.partners),
+    lostBytes: evidence.lost.reduce((sum, { bytes }) => sum + bytes, 0),
     wrongDisk: evidence.wrongDisk.names,
     left: evidence.left,
-    agentAlive,
-    pingAgeSeconds,
-    faults,
+    agentAlive: agent.faults.length === 0,
+    pingAgeSeconds: agent.pingAgeSeconds,
+    faults: [
+      ...(refusedByKernel && load === 'idle' ? ['it was refused, though nobody used the mount'] : []),
+      ...(nothingToNotice ? [] : judgeTimes(injectedAt, times)),
+      ...(undisturbed ? judgeUndisturbed(course, times) : []),
+      ...(times.muteSeconds > MUTE_SECONDS
+        ? [`for ${Math.round(times.muteSeconds)} s partners got no answer at the door`]
+        : []),
+      ...judgePartners(load, course, times),
+      ...judgeEnd(course),
+      ...agent.faults,
+      ...(told ? [] : [`said only: ${said || 'nothing'}`]),
+    ],
     said: fault.diagnosis === undefined ? '' : said,
-    note: refusedByKernel ? (fault.refusedByKernel ?? '') : '',
+    note: refusedByKernel ? (fault.refusedByKernel?.note ?? '') : '',
   };
 }
 
-interface Times {
-  readonly detected: number | undefined;
-  readonly refused: number | undefined;
-  /** The last time that partners began to be served; undefined when they always were, or are not yet. */
-  readonly served: number | undefined;
+/** A cell that could not be played: a failed one, of which nothing else is known. */
+export function unplayed(fault: string, load: Load, problem: string): CellResult {
+  return {
+    ...{ fault, load, played: false, detectSeconds: null, refuseSeconds: null, recoverSeconds: null },
+    ...{ partners: {}, lostBytes: 0, wrongDisk: [], left: [], agentAlive: false, pingAgeSeconds: null },
+    ...{ faults: [`not played to its end: ${problem.slice(0, 300)}`], said: '', note: '' },
+  };
 }
 
-function timesOf({ evidence, injectedAt }: Course): Times {
-  const verdicts = evidence.journal
-    .filter(({ health, was }) => was !== undefined && health !== 'healthy' && health !== 'suspect')
-    .map(({ time }) => Date.parse(String(time)) / 1000);
-  let door: unknown = 'served';
-  let health: unknown = 'healthy';
-  let served: number | undefined;
-  let refused: number | undefined;
-  let well = true;
-  for (const { t, kind, value } of evidence.events) {
-    if (kind === 'door') door = value;
-    if (kind === 'health') health = value;
-    if (kind === 'door' && value !== 'served') refused ??= t;
-    const nowWell = door === 'served' && (health === 'healthy' || health === 'suspect');
-    if (nowWell && !well) served = t;
-    if (!nowWell) served = undefined;
-    well = nowWell;
-  }
-  return { detected: verdicts.find((time) => time >= injectedAt), refused, served };
+function judgeTimes(injectedAt: number, { detected, cleared, served }: Times): string[] {
+  const late = (what: string, seconds: number, limit: number) =>
+    seconds <= limit ? [] : [`${what} after more than ${limit} s`];
+  return [
+    ...(detected === undefined
+      ? ['the agent had no verdict']
+      : late('noticed', detected - injectedAt, DETECT_SECONDS)),
+    ...(served === undefined
+      ? ['never served again']
+      : late('served again', served - cleared, RECOVER_SECONDS)),
+  ];
+}
+
+/** What must hold at the end, whatever happened. */
+function judgeEnd({ uploadWorks, loadEnded, evidence }: Course): string[] {
+  const { at, seen, verified, lost, wrongDisk, helperWatchdog, left } = evidence;
+  const claims: ReadonlyArray<readonly [holds: boolean, otherwise: string]> = [
+    [uploadWorks, 'no upload succeeded afterwards'],
+    [loadEnded, 'the partners did not come to an end afterwards'],
+    [verified > 0, 'no uploaded file was there to be verified'],
+    [lost.length === 0, `${lost.length} uploads lost or not whole`],
+    [wrongDisk.names.length === 0, 'something landed on the host’s own disk'],
+    [wrongDisk.immutable, 'the directory below the mount is not immutable'],
+    [helperWatchdog === 'active', `the helper’s watchdog is ${helperWatchdog}`],
+    [left.length === 0, `left behind: ${left.join('; ')}`],
+    ...OBSERVED.map(
+      (what) => [at - (seen[what] ?? 0) <= UNSEEN_SECONDS, `nobody looked at the ${what} any more`] as const,
+    ),
+  ];
+  return claims.flatMap(([holds, otherwise]) => (holds ? [] : [otherwise]));
+}
+
+/** Whether the agent lived, and its watchdog was fed, throughout. */
+function judgeAgent({ evidence, injectedAt }: Course) {
+  const events = evidence.events.filter(({ t }) => t >= injectedAt);
+  const ages = events.filter(({ kind }) => kind === 'pingAge').map(({ value }) => Number(value));
+  const pingAgeSeconds = ages.length === 0 ? null : Math.max(...ages);
+  const faults = events.some(({ kind }) => kind === 'agentPid' || kind === 'restarts')
+    ? ['the agent was restarted']
+    : [];
+  if (pingAgeSeconds === null) faults.push('whether the agent’s watchdog was fed was not observed');
+  else if (pingAgeSeconds > WATCHDOG_SECONDS) faults.push('the agent’s watchdog was not fed');
+  return { pingAgeSeconds, faults };
 }
 
 /** How many of each outcome; sessions that ended are told from uploads. */

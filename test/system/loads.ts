@@ -1,6 +1,7 @@
 import { commandOk, until } from '../bed/command.ts';
 import { AGENT, PREFIX } from '../bed/product.ts';
 import type { SystemHost } from './host.ts';
+import { provePlantedIsFound } from './planted.ts';
 import type { Vm } from './vm/machine.ts';
 
 /** What partners do while something breaks. */
@@ -16,6 +17,7 @@ const PARTNERS = 10;
 const SESSIONS = 50;
 const KEY = '/root/partner-key';
 const UNIT = 'bed-load';
+const HOLDER = 'bed-holder';
 
 /**
  * Starts the agent, makes the partners' accounts and keeps one state of the whole machine for each load, so that a cell
@@ -48,7 +50,8 @@ export async function prepareLoads(
   if (upload.code !== 0)
     throw new Error(`a partner can't upload: ${await vm.sh('cat /run/bed/partners.jsonl')}`);
   await vm.save('idle');
-  say('idle: ready');
+  await provePlantedIsFound(vm);
+  say('idle: ready, and what is left behind is found');
   for (const load of loads.filter((each) => each !== 'idle')) {
     await vm.load('idle');
     await startLoad(vm, load);
@@ -74,7 +77,7 @@ async function startLoad(vm: Vm, load: Load): Promise<void> {
     case 'idle':
       return;
     case 'upload':
-      await start(vm, 'bed-holder', 'partners.py', 'holder');
+      await start(vm, HOLDER, 'partners.py', 'holder');
       await until('uploads to be in flight', async () => (await sizeOfUploads(vm)) > 2_000_000, {
         timeoutMs: 60_000,
         everyMs: 1000,
@@ -111,9 +114,18 @@ async function sizeOfUploads(vm: Vm): Promise<number> {
   return Number((await vm.sh(script)).trim());
 }
 
+/** Whether partners still do what the load is about, and who else belongs to it. */
+export async function isUnderWay(vm: Vm, load: Load): Promise<boolean> {
+  const units = { idle: [], upload: [UNIT, HOLDER], sessions: [UNIT], storm: [UNIT] }[load];
+  for (const unit of units) {
+    if ((await vm.exec(['systemctl', '--quiet', 'is-active', unit])).code !== 0) return false;
+  }
+  return true;
+}
+
 /** Ends what a load still does. */
 export async function stopLoad(vm: Vm): Promise<void> {
-  await vm.sh(`touch /run/bed/stop; systemctl stop ${UNIT} bed-holder 2>/dev/null || true`);
+  await vm.sh(`touch /run/bed/stop; systemctl stop ${UNIT} ${HOLDER} 2>/dev/null || true`);
 }
 
 async function start(vm: Vm, unit: string, program: string, ...args: readonly string[]): Promise<void> {

@@ -1,44 +1,36 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { explanationOf } from './explanations.ts';
-import { FAULTS, HELPER_FAILURES, type MountFault } from './faults.ts';
+import { cellText, type PlayedCell, remarksOf } from './cell-text.ts';
+import { FAULTS, type MountFault } from './faults.ts';
+import { figures } from './figures.ts';
+import { helperTable } from './helper-table.ts';
 import { type CellResult, DETECT_SECONDS, RECOVER_SECONDS } from './judge.ts';
 import { LOADS, type Load } from './loads.ts';
 import type { Shutdown } from './shutdown.ts';
 
-/** A whole run. */
+/** The package that was installed: name, version and release, and its digest, which the same sources give again. */
+export interface Product {
+  readonly name: string;
+  readonly sha256: string;
+}
+
+/** A whole run, or what there is of it so far; all of one build of the product. */
 export interface Outcome {
-  readonly results: readonly CellResult[];
+  readonly product: Product;
+  readonly results: readonly PlayedCell[];
+  /** How many cells a whole run has. */
+  readonly planned: number;
   readonly shutdowns: readonly Shutdown[];
   readonly minutes: number;
-  /** When it ended, in ISO form. */
-  readonly at: string;
-  /** What a reader must know of this run, where it was no ordinary one. */
-  readonly remark?: string;
 }
 
 const LOAD_NAMES = Object.keys(LOADS) as Load[];
 
 /** The last line of a run, for people and programs. */
-export function closingLine({ results, shutdowns }: Outcome): string {
+export function closingLine({ results, planned, shutdowns }: Outcome): string {
   const failed = results.filter(({ faults }) => faults.length > 0).length;
   const blocked = shutdowns.filter(({ passes }) => !passes).length;
   const passed = results.length + shutdowns.length - failed - blocked;
-  return `${passed} passed, ${failed + blocked} failed`;
-}
-
-/** Where the figures of the last whole run are kept, so that the report can be rendered again. */
-const KEPT = join(import.meta.dirname, '../../dist/mount-faults.json');
-
-export async function writeReport(path: string, outcome: Outcome): Promise<void> {
-  await mkdir(dirname(KEPT), { recursive: true });
-  await writeFile(KEPT, JSON.stringify(outcome));
-  await writeFile(path, renderReport(outcome));
-}
-
-/** The last whole run of this worktree. @throws Error where there was none */
-export async function lastOutcome(): Promise<Outcome> {
-  return JSON.parse(await readFile(KEPT, 'utf8'));
+  const open = planned - results.length;
+  return `${passed} passed, ${failed + blocked} failed${open === 0 ? '' : `, ${open} not played`}`;
 }
 
 /** The tables, as Markdown. */
@@ -56,54 +48,25 @@ export function renderReport(outcome: Outcome): string {
 }
 
 function introduction(outcome: Outcome): string {
-  const { minutes, results, at, remark } = outcome;
-  const day = at.slice(0, 10);
+  const { product, minutes, results, planned } = outcome;
+  const times = results.map(({ at }) => at.slice(0, 16).replace('T', ' ')).sort();
+  const open = planned - results.length;
+  const again = results.filter(({ earlier }) => earlier.length > 0).length;
   return `# What the mount does when something breaks
 
 <!-- Written by \`npm run test:system\`; changes here are lost. -->
 
 Each cell is a virtual machine (x86-64, two emulated processors, about five times slower than a real host) with the
 product installed by \`dnf\` and its default periods, NFS 4.2 mounted hard through a proxy on a changing port by a stand-in
-of \`mount.s3files\`, and partners with OpenSSH's \`sftp\`. ${results.length} cells, ${closingLine({ ...outcome, shutdowns: [] })}, ${Math.round(minutes)} min, ${day}.
-
+of \`mount.s3files\`, and partners with OpenSSH's \`sftp\`. ${results.length} cells, ${closingLine({ ...outcome, shutdowns: [] })}, ${Math.round(minutes)} min.
+All of one build: ${product.name}, SHA-256 ${product.sha256.slice(0, 12)}…; the first cell was played at ${times[0] ?? '–'}, the last at ${times.at(-1) ?? '–'} UTC.
+${open === 0 ? '' : `**This is not a whole run:** ${open} of ${planned} cells were not played.\n`}${again === 0 ? '' : `${again} cells were played more than once: the last time is shown, and the remarks say what was before.\n`}
 How to read a cell: seconds until the agent had its verdict / seconds from the end of the cause until partners were
-served again. "–": there was nothing to notice, partners were served throughout. Promised: ≤ ${DETECT_SECONDS} s / ≤ ${RECOVER_SECONDS} s; no byte
-lost or on the host's own disk, no process left behind, the agent alive and its watchdog fed. A cell that is not as
-promised is bold, and explained below.${remark === undefined ? '' : `\n\n${remark}`}`;
-}
-
-/** Ninety-fifth percentile and maximum over all cells. */
-function figures(results: readonly CellResult[]): string {
-  const row = (title: string, values: readonly (number | null)[]) => {
-    const sorted = values.filter((value) => value !== null).sort((one, other) => one - other);
-    const at = (share: number) => sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? '–';
-    return `| ${title} | ${sorted.length} | ${at(0.5)} s | ${at(0.95)} s | ${at(1)} s |`;
-  };
-  const sum = (pick: (result: CellResult) => number) =>
-    results.reduce((total, result) => total + pick(result), 0);
-  return [
-    '| figure | cells | median | 95 % | longest |',
-    '|---|---:|---:|---:|---:|',
-    row(
-      'noticed after',
-      results.map(({ detectSeconds }) => detectSeconds),
-    ),
-    row(
-      'partners refused after',
-      results.map(({ refuseSeconds }) => refuseSeconds),
-    ),
-    row(
-      'served again, after the end of the cause',
-      results.map(({ recoverSeconds }) => recoverSeconds),
-    ),
-    row(
-      'greatest age of a watchdog ping (of 30 s)',
-      results.map(({ pingAgeSeconds }) => pingAgeSeconds),
-    ),
-    '',
-    `Bytes lost: ${sum(({ lostBytes }) => lostBytes)}. Files on the host's own disk: ${sum(({ wrongDisk }) => wrongDisk.length)}. ` +
-      `Processes, mounts or files left behind: ${sum(({ left }) => left.length)}. Restarts of the agent: ${sum(({ agentAlive }) => (agentAlive ? 0 : 1))}.`,
-  ].join('\n');
+served again. Where only the agent can end the cause (a stopped proxy, a dead watchdog) that clock starts at its verdict.
+"–": there was nothing to notice, partners were served throughout. "never": it did not come to pass, and counts as
+longer than anything. Promised: ≤ ${DETECT_SECONDS} s / ≤ ${RECOVER_SECONDS} s; no byte lost or on the host's own disk, nothing left behind, the
+agent alive and its watchdog fed, partners refused at once or served; what was not observed counts as not kept. A cell
+that is not as promised is bold, and explained below.`;
 }
 
 function matrix(results: readonly CellResult[]): string {
@@ -119,22 +82,14 @@ function matrix(results: readonly CellResult[]): string {
   );
 }
 
-function cellText(result: CellResult | undefined): string {
-  if (result === undefined) return 'not run';
-  if (result.note !== '') return 'refused';
-  const times = `${result.detectSeconds ?? '–'} / ${result.recoverSeconds ?? '–'}`;
-  return result.faults.length === 0 ? times : `**${times}**`;
-}
-
 /** What partners saw, and what is to be said of a cell. */
-function details(results: readonly CellResult[]): string {
+function details(results: readonly PlayedCell[]): string {
   const rows = results
-    .filter(({ fault }) => fault in FAULTS)
+    .filter(({ fault, load }) => fault in FAULTS || load !== 'idle')
     .map((result) => {
       const seen = Object.entries(result.partners).map(([outcome, count]) => `${count} ${outcome}`);
-      const remarks = remarksOf(result);
       const name = `${result.fault} × ${result.load}`;
-      return `| ${name} | ${result.refuseSeconds ?? '–'} | ${seen.join(', ') || '–'} | ${remarks} |`;
+      return `| ${name} | ${result.refuseSeconds ?? '–'} | ${seen.join(', ') || '–'} | ${remarksOf(result)} |`;
     });
   return [
     '## What partners saw',
@@ -148,33 +103,6 @@ function details(results: readonly CellResult[]): string {
     '|---|---:|---|---|',
     ...rows,
   ].join('\n');
-}
-
-function helperTable(results: readonly CellResult[]): string {
-  const rows = Object.entries(HELPER_FAILURES).map(([name, { title }]) => {
-    const result = results.find((each) => each.fault === name);
-    const said = (result?.said ?? '').replaceAll('|', '\\|');
-    const remarks = result === undefined ? '' : remarksOf(result);
-    return `| ${title.replace('mount lost; helper: ', '')} | ${cellText(result)} | ${said} | ${remarks} |`;
-  });
-  return [
-    '## The helper fails while the mount is lost',
-    '',
-    'Partners idle. What the agent said of it, in its log, in `systemctl status` and for `doctor`:',
-    '',
-    '| failure | cell | said; to do | remarks |',
-    '|---|---:|---|---|',
-    ...rows,
-  ].join('\n');
-}
-
-/** What is not as promised, and why. */
-function remarksOf(result: CellResult): string {
-  const explanation = result.faults.length === 0 ? '' : explanationOf(result);
-  return [result.note, ...result.faults, explanation]
-    .filter((each) => each !== '')
-    .join('; ')
-    .replaceAll('|', '\\|');
 }
 
 function shutdownTable(shutdowns: readonly Shutdown[]): string {

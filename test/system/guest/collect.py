@@ -1,22 +1,25 @@
-"""Tells as JSON what is to be known about a cell: `collect.py SINCE`, SINCE by the guest's clock.
+"""Tells as JSON what is to be known about a cell: `collect.py SINCE [tidied]`, SINCE by the guest's clock.
 
-  events, partners   what observer.py and partners.py wrote since then
+  at, seen           when this was begun, and when observer.py last looked at each thing
+  events, partners   what observer.py and partners.py wrote since SINCE
+  before             how many uploads had come through before it, and how many sessions were open
   journal            the agent's own log lines since then
-  lost               files that a partner was told are there, and are not, or not whole
+  verified, lost     of the files that partners were told are there: how many are whole, and which are not
   wrongDisk          what lies in the directory below the mount
-  left               processes and mounts that should not be there any more
+  helperWatchdog     what systemd says of the helper's watchdog
+  left               what should not be there any more, see left_behind.py; `tidied`: nor what its watchdog takes away
 """
-import glob
 import hashlib
 import json
 import os
 import subprocess
 import sys
+import time
+
+from left_behind import MOUNT_POINT, WATCHDOG, left
 
 DIRECTORY = '/run/bed'
 EXPORT = '/srv/s3files/fs-0123456789abcdef0'
-MOUNT_POINT = '/home/sftp'
-STATE = '/var/run/efs'
 
 
 def lines(path, since):
@@ -34,9 +37,9 @@ def journal(since):
     return [json.loads(line) for line in text.splitlines() if line.startswith('{')]
 
 
-def lost(partners):
-    """Of all uploads of the virtual machine's life, not only of this cell."""
-    missing = []
+def verify(partners):
+    """Of all uploads of the virtual machine's life, not only of this cell. Returns how many are whole, and the rest."""
+    missing, verified = [], 0
     for each in partners:
         if each['what'] != 'upload' or each['outcome'] != 'ok':
             continue
@@ -45,9 +48,11 @@ def lost(partners):
                 whole = hashlib.sha256(file.read()).hexdigest() == each['sha256']
         except FileNotFoundError:
             whole = False
-        if not whole:
+        if whole:
+            verified += 1
+        else:
             missing.append({'user': each['user'], 'name': each['name'], 'bytes': each['bytes']})
-    return missing
+    return verified, missing
 
 
 def wrong_disk():
@@ -61,62 +66,27 @@ def wrong_disk():
         subprocess.run(['umount', '/mnt'], check=True)
 
 
-def read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ''
-
-
-def left():
-    found = []
-    with open('/proc/1/mountinfo') as file:
-        mounts = [line for line in file if line.split()[4] == MOUNT_POINT]
-    if len(mounts) > 1:
-        found.append('%d mounts on %s' % (len(mounts), MOUNT_POINT))
-    known = set()
-    for path in glob.glob(STATE + '/fs-*'):
-        if not path.endswith(('+', '.tmp')):
-            try:
-                known.add(json.loads(read(path))['pid'])
-            except (ValueError, KeyError):
-                pass
-    for stat in glob.glob('/proc/[0-9]*/stat'):
-        text = read(stat)
-        if not text:
-            continue
-        pid, comm, state = int(stat.split('/')[2]), text[text.index('(') + 1:text.rindex(')')], text[text.rindex(')') + 2]
-        cgroup = read('/proc/%d/cgroup' % pid).strip()
-        command = read('/proc/%d/cmdline' % pid).replace('\0', ' ').strip()
-        if state == 'Z':
-            # Its parent has not looked yet; the agent's own children must not stay.
-            parent = read('/proc/%s/cmdline' % text[text.rindex(')') + 4:].split()[0])
-            if 's3files-sftp/main.js' in parent:
-                found.append('a zombie of the agent: %s' % comm)
-        elif state == 'D' and cgroup != '0::/':
-            found.append('stuck: %s (%s)' % (command or comm, read('/proc/%d/wchan' % pid)))
-        elif comm == 'efs-proxy' and pid not in known:
-            # One that a state file names is ended by the helper's own watchdog, 40 s after the unmount.
-            found.append('a proxy without a state file: %d' % pid)
-        elif 'mount-probe' in command or command.startswith(('stat --file-system', 'umount ', '/sbin/mount.nfs4')):
-            found.append('still there: %s' % command[:100])
-    found += ['a state file of an attempt: ' + path for path in glob.glob(STATE + '/~fs-*')]
-    failed = subprocess.run(['systemctl', '--failed', '--plain', '--no-legend'], stdout=subprocess.PIPE, text=True)
-    found += ['failed unit: ' + line.split()[0] for line in failed.stdout.splitlines() if line.strip()]
-    return found
-
-
 def main():
-    since = float(sys.argv[1])
-    partners = lines(DIRECTORY + '/partners.jsonl', 0)
+    since, tidied = float(sys.argv[1]), 'tidied' in sys.argv[2:]
+    at = time.time()
+    with open(DIRECTORY + '/now.json') as file:
+        seen = json.load(file)['seen']
+    partners, log = lines(DIRECTORY + '/partners.jsonl', 0), journal(since)
+    verified, missing = verify(partners)
+    earlier = [(each['what'], each['outcome']) for each in partners if each['t'] < since]
+    watchdog = subprocess.run(['systemctl', 'is-active', WATCHDOG], stdout=subprocess.PIPE, text=True).stdout
     print(json.dumps({
+        'at': at,
+        'seen': seen,
         'events': lines(DIRECTORY + '/events.jsonl', since),
         'partners': [each for each in partners if each['t'] >= since],
-        'journal': journal(since),
-        'lost': lost(partners),
+        'before': {'ok': earlier.count(('upload', 'ok')), 'open': earlier.count(('session', 'open'))},
+        'journal': log,
+        'verified': verified,
+        'lost': missing,
         'wrongDisk': wrong_disk(),
-        'left': left(),
+        'helperWatchdog': watchdog.strip(),
+        'left': left(sum(line.get('rung') == 'mount' for line in log), tidied),
     }))
 
 

@@ -4,7 +4,9 @@ Appends to /run/bed/events.jsonl, one JSON object a line with the guest's clock 
   door    served (sshd's greeting came), refused, or mute (connected, and no greeting within five seconds)
   health  the mount's health by the agent's status file
   pingAge the age of the agent's last watchdog ping, in seconds
-and of its unit agentPid and restarts. The newest of each is in /run/bed/now.json.
+  helperProblem       what the agent says is wrong with the mount helper's own watchdog
+and of units agentPid and restarts, and helperWatchdogSince: since when the helper's watchdog is up, null while it is
+not. The newest of each is in /run/bed/now.json, with when each thing was last looked at.
 """
 import json
 import os
@@ -15,11 +17,14 @@ import time
 
 EVENTS, NOW = '/run/bed/events.jsonl', '/run/bed/now.json'
 STATUS = '/run/s3files-sftp/status.json'
-AGENT = 's3files-sftp-agent.service'
+AGENT, WATCHDOG = 's3files-sftp-agent.service', 'amazon-efs-mount-watchdog.service'
+PROPERTIES = 'MainPID,NRestarts,WatchdogTimestampMonotonic,ActiveState,ActiveEnterTimestampMonotonic'
 # A greeting costs the emulated processors a good part of a second; a refusal costs nothing.
-SERVED_SECONDS, REFUSED_SECONDS, STATUS_SECONDS, UNIT_SECONDS = 1.5, 0.3, 0.25, 5
+SERVED_SECONDS, REFUSED_SECONDS, STATUS_SECONDS, UNIT_SECONDS = 1.5, 0.3, 0.25, 4
 GREETING_SECONDS = 5
-now = {'door': None, 'health': None, 'serving': None, 'agentPid': None, 'pingAge': 0, 'restarts': None}
+now = {'door': None, 'health': None, 'serving': None, 'helperProblem': None, 'agentPid': None, 'pingAge': 0,
+       'restarts': None, 'helperWatchdogSince': None}
+seen = {}
 lock = threading.Lock()
 
 
@@ -43,45 +48,50 @@ def door():
         return 'refused'
 
 
+def look_at_door():
+    note('door', door())
+
+
 def look_at_status():
-    try:
-        with open(STATUS) as file:
-            status = json.load(file)
-        note('health', status['mount']['health'])
-        note('serving', status['mount']['serving'])
-    except (OSError, ValueError):
-        pass
+    with open(STATUS) as file:
+        mount = json.load(file)['mount']
+    note('health', mount['health'])
+    note('serving', mount['serving'])
+    note('helperProblem', mount['helperProblem'])
 
 
-def look_at_unit():
-    text = subprocess.run(['systemctl', 'show', '--property=MainPID,NRestarts,WatchdogTimestampMonotonic', AGENT],
+def look_at_units():
+    text = subprocess.run(['systemctl', 'show', '--property=' + PROPERTIES, AGENT, WATCHDOG],
                           stdout=subprocess.PIPE, text=True).stdout
-    values = dict(line.split('=', 1) for line in text.splitlines() if '=' in line)
-    note('agentPid', int(values['MainPID']))
-    note('restarts', int(values['NRestarts']))
+    agent, watchdog = (dict(line.split('=', 1) for line in part.splitlines()) for part in text.strip().split('\n\n'))
+    note('agentPid', int(agent['MainPID']))
+    note('restarts', int(agent['NRestarts']))
     # CLOCK_MONOTONIC is systemd's clock, too.
-    age = time.clock_gettime(time.CLOCK_MONOTONIC) - int(values['WatchdogTimestampMonotonic']) / 1e6
+    age = time.clock_gettime(time.CLOCK_MONOTONIC) - int(agent['WatchdogTimestampMonotonic']) / 1e6
     note('pingAge', round(age, 1))
+    is_up = watchdog['ActiveState'] == 'active'
+    note('helperWatchdogSince', int(watchdog['ActiveEnterTimestampMonotonic']) if is_up else None)
 
 
-def repeat(rest, look):
+def repeat(what, rest, look):
     while True:
         try:
             look()
+            seen[what] = time.time()
         except (OSError, ValueError, KeyError):
-            pass
+            pass  # not seen: the judge asks when it last was
         time.sleep(rest())
 
 
 def main():
     os.makedirs('/run/bed', exist_ok=True)
-    for rest, look in ((lambda: SERVED_SECONDS if now['door'] == 'served' else REFUSED_SECONDS,
-                        lambda: note('door', door())),
-                       (lambda: STATUS_SECONDS, look_at_status), (lambda: UNIT_SECONDS, look_at_unit)):
-        threading.Thread(target=repeat, args=(rest, look), daemon=True).start()
+    for what, rest, look in (
+            ('door', lambda: SERVED_SECONDS if now['door'] == 'served' else REFUSED_SECONDS, look_at_door),
+            ('status', lambda: STATUS_SECONDS, look_at_status), ('units', lambda: UNIT_SECONDS, look_at_units)):
+        threading.Thread(target=repeat, args=(what, rest, look), daemon=True).start()
     while True:
         with open(NOW + '.new', 'w') as file:
-            json.dump(now, file)
+            json.dump({**now, 'seen': seen}, file)
         os.rename(NOW + '.new', NOW)
         time.sleep(0.25)
 

@@ -5,7 +5,8 @@
   holder    no partner: a process of root's that has a file on the mount open, with dirty pages
   storm     six partners at once log in, upload a small file, and leave, without a pause
 
-Each line: {"t", "user", "what": "upload" | "session", "outcome", "name", "sha256", "bytes", "seconds"}. Outcomes:
+Each line: {"t", "load", "user", "what": "upload" | "session", "outcome", "name", "sha256", "bytes", "seconds"}, where
+`once` is the load of an upload that belongs to none. Outcomes:
   ok        the client reported success
   refused   nobody listened
   closed    the connection ended before anybody had logged in
@@ -38,7 +39,7 @@ numbers = iter(range(10 ** 9))
 
 def tell(**what):
     with writing, open(DIRECTORY + '/partners.jsonl', 'a') as file:
-        file.write(json.dumps({'t': time.time(), **what}) + '\n')
+        file.write(json.dumps({'t': time.time(), 'load': sys.argv[1], **what}) + '\n')
 
 
 def make_file(size):
