@@ -48,9 +48,10 @@ export async function productOf(rpm: string): Promise<Product> {
   return { name: basename(rpm, '.noarch.rpm'), sha256 };
 }
 
-/** Begins a whole run, and forgets the last one. @param directory tests have their own */
+/** Begins a whole run, and puts the last one aside, as `DIRECTORY.last`. @param directory tests have their own */
 export async function beginRun(product: Product, directory = DIRECTORY): Promise<KeptRun> {
-  await rm(directory, { recursive: true, force: true });
+  await rm(`${directory}.last`, { recursive: true, force: true });
+  await rename(directory, `${directory}.last`).catch(() => {});
   await writeJson(join(directory, 'run.json'), { product, minutes: 0, shutdowns: [] } satisfies Index);
   return await openRun(directory);
 }

@@ -45,7 +45,7 @@ it('goes on with the cells that were not played, or not as promised', async () =
   });
 });
 
-it('never mixes builds: another one does not go on, and a new run forgets the last', async () => {
+it('never mixes builds: another one does not go on, and a new run puts the last aside', async () => {
   const run = await beginRun(PRODUCT, directory);
   await run.keep(first, { course: goodCourse(first.load) });
   await expect(resumeRun(OTHER, directory)).rejects.toThrow(
@@ -53,6 +53,7 @@ it('never mixes builds: another one does not go on, and a new run forgets the la
   );
   const fresh = await beginRun(OTHER, directory);
   expect(await fresh.outcome(CELLS)).toMatchObject({ product: OTHER, results: [] });
+  expect((await (await openRun(`${directory}.last`)).outcome(CELLS)).results).toHaveLength(1);
 });
 
 it('has nothing to go on with before the first run', async () => {
