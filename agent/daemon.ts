@@ -19,6 +19,7 @@ import type { Loop } from './loop.ts';
 import { createLoopSet } from './loop-set.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { createCloudWatchSink } from './metrics/publish.ts';
+import { orderMaintenance } from './mount/maintenance.ts';
 import { createMountWatch, type MountExpectation, REAL_MOUNT } from './mount/watch.ts';
 import { OperationError } from './operation-error.ts';
 import type { Edges } from './os/edges.ts';
@@ -200,10 +201,12 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
         if (approve !== undefined) accounts.approve(String(approve));
         return (await syncLoop?.run(accounts.report)) ?? accounts.report();
       },
-      maintenance: async ({ on }) => {
-        mount.setMaintenance(on === true);
-        return (await mountLoop?.run(mount.report)) ?? mount.report();
-      },
+      maintenance: ({ on }) =>
+        orderMaintenance(
+          on === true,
+          { ...mount, tickNow: async () => await mountLoop?.run(mount.report) },
+          { ...edges, sleep },
+        ),
     },
     signal,
   );

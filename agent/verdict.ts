@@ -20,9 +20,13 @@ const LEAST_SYNC_AGE_MS = 60_000;
 export function reasonsAgainst(evidence: Evidence, now: number, pollMs: number): string[] {
   const { mount, accounts, uploads, sessionLog, loops } = evidence;
   const reasons: string[] = [];
-  if (mount.health === 'maintenance') reasons.push('maintenance is on: partners are refused');
-  else if (!mount.serving) reasons.push(`the mount is ${mount.health}: ${mount.detail}`);
+  if (mount.health === 'maintenance') {
+    reasons.push(`maintenance is on: partners are ${mount.refused ? '' : 'being '}refused`);
+  } else if (!mount.serving) reasons.push(`the mount is ${mount.health}: ${mount.detail}`);
   else if (!evidence.sshdActive) reasons.push('the partner sshd is not running');
+  if (mount.helperProblem !== null && mount.health !== 'maintenance') {
+    reasons.push(`${mount.helperProblem}: a dead tunnel would stay dead, and certificates end within hours`);
+  }
   for (const loop of loops) if (!loop.alive) reasons.push(`the ${loop.name} loop is stuck`);
   if (accounts.lastSuccessAt === null) reasons.push('the accounts have not been synced yet');
   else if (now - accounts.lastSuccessAt > Math.max(SYNCS_MISSED * pollMs, LEAST_SYNC_AGE_MS)) {

@@ -10,7 +10,7 @@ export interface ControlHandlers {
   plan(args: Record<string, never>): Promise<Plan>;
   /** Syncs now; with `approve`, the held plan of that hash and no other is let through. */
   sync(args: { approve?: string }): Promise<AccountReport>;
-  /** On: partners are refused and a mount that goes away is left alone. */
+  /** On: partners are refused and a mount that goes away is left alone. Answers when it is so, or after 40 s. */
   maintenance(args: { on: boolean }): Promise<MountReport>;
 }
 

@@ -6,6 +6,8 @@ import type { Argv, Exec } from '../os/exec.ts';
 import { endingOf } from '../os/exec-ok.ts';
 import { readFileIfExists } from '../os/files.ts';
 import { type AgentStatus, STATUS_PATH } from '../status.ts';
+import { ago } from './output.ts';
+import { STALE_MS } from './status-text.ts';
 
 export interface Finding {
   readonly ok: boolean;
@@ -131,9 +133,21 @@ async function sessionLog(): Promise<Finding> {
 
 async function verdict(): Promise<Finding> {
   const text = await readFileIfExists(STATUS_PATH);
-  if (text === undefined) return { ok: false, detail: 'it has not run since the host started' };
-  const status: AgentStatus = JSON.parse(text);
+  return judge(text === undefined ? undefined : JSON.parse(text), Date.now());
+}
+
+/** The agent's own verdict, unless it is of an agent that is dead or stuck: what it said then may be long untrue. */
+export function judge(status: AgentStatus | undefined, now: number): Finding {
+  if (status === undefined) return { ok: false, detail: 'it has not run since the host started' };
   const { mount, reasons } = status;
+  if (now - status.at > STALE_MS) {
+    const detail = `its last word was ${ago(status.at, now)}: ${status.state}; mount ${mount.health}`;
+    return {
+      ok: false,
+      detail,
+      hint: 'systemctl status s3files-sftp-agent; journalctl -u s3files-sftp-agent',
+    };
+  }
   const detail = `${status.state}; mount ${mount.health}: ${mount.detail}`;
   return {
     ok: status.state === 'healthy',

@@ -54,7 +54,9 @@ function mountOf({ mount }: AgentStatus, now: number): string[] {
     lines.push(`next attempt to bring it back in ${seconds} s`);
   }
   if (mount.helperProblem !== null) lines.push(`- ${mount.helperProblem}; it is started again`);
-  if (mount.probesStuck > 0) lines.push(`${mount.probesStuck} probe hangs on it in the kernel`);
+  const { probesStuck: stuck } = mount;
+  if (stuck > 0)
+    lines.push(`${stuck} probe${stuck === 1 ? ' hangs' : 's hang'} in the kernel, on it or one before it`);
   if (mount.lastRecoverySeconds !== null) {
     lines.push(`recovered ${mount.recoveries} times, last in ${mount.lastRecoverySeconds.toFixed(1)} s`);
   }

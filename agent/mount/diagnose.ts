@@ -89,7 +89,7 @@ const TABLE: readonly Row[] = [
   [
     /Failed to locate an available port in the range/,
     'no local port is free for the helper’s tunnel (20049–21048)',
-    'look for tunnels left behind: pgrep -a efs-proxy; the helper’s watchdog removes them',
+    'look for what is left behind: each file in /var/run/efs takes the port that its name ends with, and so does each process of pgrep -a efs-proxy',
   ],
   [
     /Specified port \[?(\d+)\]? is unavailable/,

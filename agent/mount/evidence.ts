@@ -19,6 +19,15 @@ export interface EvidenceCollector {
    */
   collect(sight: Sight, probing: 'always' | 'until-verdict'): Promise<void>;
   belief(): Belief;
+  /** Why the last probe never came to the mount: nothing is known by it, and the mount is not blamed. */
+  problem(): string | undefined;
+  /** Whether a probe of the visible mount is under way, or stuck in it. */
+  isProbing(): boolean;
+  /**
+   * Whether the mount answers again though it was found at fault, and has not been asked to take a write since then:
+   * what is destroyed would be a mount that may be good. @param sinceMs by the steady clock
+   */
+  isContested(sinceMs: number): boolean;
   /** Somebody was told that a write failed: the next look tries one, at most once a minute, since each is billed. */
   doubt(): void;
   /** Everything is to be proven anew. */
@@ -38,7 +47,11 @@ export function createEvidence(
   let written = false;
   let statfsDueMs = 0;
   let writeDueMs = 0;
+  /** When the last write was begun, and when one last had an outcome that speaks of the mount. */
   let writtenAtMs = -Infinity;
+  let writeFoundAtMs = -Infinity;
+  /** Why a probe was none. */
+  const problems = new Map<'statfs' | 'write', string>();
   let doubtedAtMs = -Infinity;
 
   const forget = () => {
@@ -47,6 +60,7 @@ export function createEvidence(
     written = false;
     statfsDueMs = 0;
     writeDueMs = 0;
+    problems.clear();
   };
 
   const takeIn = (finding: Finding) => {
@@ -56,30 +70,48 @@ export function createEvidence(
   };
 
   const takeProbes = () => {
-    for (const { kind, ...finding } of prober.take()) {
-      const good = finding.fault === 'none';
-      if (kind === 'write') written = good;
+    for (const { kind, ...outcome } of prober.take(mountId)) {
+      if ('problem' in outcome) {
+        problems.set(kind, outcome.problem);
+        // No statfs runs beside a write: one that did not come to the mount must not be followed by the next at once.
+        if (kind === 'write') answered = false;
+        continue;
+      }
+      problems.delete(kind);
+      const good = outcome.fault === 'none';
+      if (kind === 'write') {
+        written = good;
+        writeFoundAtMs = monotonicMs();
+      }
       // A write that failed must be followed by a statfs that answers before another write is tried.
       answered = good;
       // A statfs alone proves nothing about a mount that has not taken a write yet.
-      if (!good || written) takeIn(finding);
+      if (!good || written) takeIn(outcome);
     }
   };
 
   const beginProbe = () => {
+    if (mountId === undefined || prober.isBusy(mountId)) return;
     const { path, probe_seconds, probe_deadline_seconds, write_probe_seconds } = config();
     const now = monotonicMs();
-    if (prober.isBusy()) return;
     // Each failed write is a process and a few cents a day: a known fault is not asked about more often than a good mount.
-    const isKnown = faultOf(belief) !== undefined && now < writtenAtMs + probe_seconds * 1000;
-    if (answered && !isKnown && (!written || now >= writeDueMs)) {
+    const isKnown = faultOf(belief) !== undefined || problems.has('write');
+    const mayWrite = !isKnown || now >= writtenAtMs + probe_seconds * 1000;
+    const isWriteDue = !written || now >= writeDueMs || problems.has('write');
+    if (answered && mayWrite && isWriteDue) {
       writtenAtMs = now;
       writeDueMs = now + write_probe_seconds * 1000;
-      prober.startWrite(path, probe_deadline_seconds);
+      prober.startWrite(mountId, path, probe_deadline_seconds);
     } else if (now >= statfsDueMs) {
       statfsDueMs = now + probe_seconds * 1000;
-      prober.startStatfs(path, probe_deadline_seconds);
+      prober.startStatfs(mountId, path, probe_deadline_seconds);
     }
+  };
+
+  /** What a probe that is under way says within a moment. */
+  const hear = async () => {
+    if (mountId !== undefined) await prober.wait(mountId, PATIENCE_MS);
+    takeProbes();
   };
 
   return {
@@ -89,30 +121,30 @@ export function createEvidence(
         // Absence and another file system are faults that one look tells; their count must go on.
         const sameFault = sight.kind !== 'ours' && belief.finding?.fault === faultAtSight(sight)?.fault;
         if (!sameFault) forget();
-        prober.take();
         mountId = seen;
       }
     },
     collect: async (sight, probing) => {
       const seen = faultAtSight(sight);
       if (seen !== undefined) {
-        prober.take();
+        prober.take(mountId);
         takeIn(seen);
         return;
       }
       takeProbes();
       if (probing === 'until-verdict' && faultOf(belief) !== undefined) return;
       beginProbe();
-      await prober.wait(PATIENCE_MS);
-      takeProbes();
+      await hear();
       // A fresh mount is proven in one go: the write follows its first statfs.
       if (answered && !written) {
         beginProbe();
-        await prober.wait(PATIENCE_MS);
-        takeProbes();
+        await hear();
       }
     },
     belief: () => belief,
+    problem: () => problems.get('write') ?? problems.get('statfs'),
+    isProbing: () => mountId !== undefined && prober.isBusy(mountId),
+    isContested: (sinceMs) => answered && faultOf(belief) !== undefined && writeFoundAtMs < sinceMs,
     doubt: () => {
       const now = monotonicMs();
       if (now < doubtedAtMs + DOUBT_EVERY_MS) return;

@@ -23,7 +23,9 @@ export interface Finding {
 }
 
 /** So many findings of the same fault in a row make a verdict; one may be a slow moment. */
-export const FINDINGS_FOR_A_VERDICT = 2;
+const ALIKE_FOR_A_VERDICT = 2;
+/** So many of any faults in a row do: a server that flaps times out and fails in turn, and never twice alike. */
+const MIXED_FOR_A_VERDICT = 3;
 
 /** The machine's whole memory. */
 export interface Belief {
@@ -33,20 +35,25 @@ export interface Belief {
   readonly finding: Finding | undefined;
   /** How often in a row it was found. */
   readonly count: number;
+  /** How many findings in a row were not good, of whatever fault. */
+  readonly bad: number;
 }
 
 /** Before the first look, and after anything that makes earlier findings worthless. */
-export const NO_BELIEF: Belief = { verdict: 'unknown', finding: undefined, count: 0 };
+export const NO_BELIEF: Belief = { verdict: 'unknown', finding: undefined, count: 0, bad: 0 };
 
 /**
  * Takes one observation in. One good finding is proof, since it is a probe's answer; a fault needs several in a row,
  * and until then the earlier verdict stands.
  */
 export function observe(belief: Belief, finding: Finding): Belief {
-  if (finding.fault === 'none') return { verdict: 'none', finding: undefined, count: 0 };
+  if (finding.fault === 'none') return { ...NO_BELIEF, verdict: 'none' };
   const count = belief.finding?.fault === finding.fault ? belief.count + 1 : 1;
-  const verdict = count >= FINDINGS_FOR_A_VERDICT ? finding.fault : belief.verdict;
-  return { verdict, finding, count };
+  const bad = belief.bad + 1;
+  // Once there is a verdict, only a certain one replaces it: the steps against it are different ones.
+  const isCertain =
+    count >= ALIKE_FOR_A_VERDICT || (faultOf(belief) === undefined && bad >= MIXED_FOR_A_VERDICT);
+  return { verdict: isCertain ? finding.fault : belief.verdict, finding, count, bad };
 }
 
 /** Whether something spoke against the mount lately that is no verdict yet. */

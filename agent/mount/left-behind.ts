@@ -10,6 +10,8 @@ export interface HelperFiles {
   /** The mount point; what belongs to others is left alone. */
   readonly path: string;
   readonly now: number;
+  /** No attempt is under way: the one that was has just been killed. Otherwise only an old one is surely over. */
+  readonly noneUnderWay: boolean;
   /** Ports that any mount of the host goes through. */
   readonly mountedPorts: ReadonlySet<number>;
   /** What is in the helper's state directory, and in its log directory. */
@@ -33,14 +35,15 @@ const LOGS_KEPT = 5;
 
 /**
  * What the helper left behind for good: each mount has a port and a log of its own, so a thousand remounts leave a
- * thousand logs, and its watchdog does not look at attempts that were killed. A port that is mounted, or that the
+ * thousand logs, and its watchdog does not look at attempts that were killed. It takes no port that a file in its state
+ * directory ends with, and has a thousand, so these would end all mounting. A port that is mounted, or that the
  * watchdog still has a state file of, is never touched.
  */
-export function leftBehind({ path, now, mountedPorts, state, logs }: HelperFiles): LeftBehind {
+export function leftBehind({ path, now, noneUnderWay, mountedPorts, state, logs }: HelperFiles): LeftBehind {
   const isOver = ({ mtimeMs }: Entry) => now - mtimeMs > SURELY_OVER_MS;
   const attempts = state.filter((entry) => {
     const port = entry.name.startsWith('~') ? statePort(entry.name.slice(1), path) : undefined;
-    return port !== undefined && !mountedPorts.has(port) && isOver(entry);
+    return port !== undefined && !mountedPorts.has(port) && (noneUnderWay || isOver(entry));
   });
   const names = attempts.map(({ name }) => name);
   const present = new Set(state.map(({ name }) => name));

@@ -19,23 +19,38 @@ type LeftoverEdges = Pick<Edges, 'exec' | 'log' | 'now' | 'monotonicMs'>;
 export interface Leftovers {
   /** Looks, at most once a minute. Never fails: nothing depends on it, and the log says what went wrong. */
   tidy(path: string): Promise<void>;
+  /** At once: an attempt was just killed, and the next must not begin before this has ended. Never fails either. */
+  tidyCutOff(path: string): Promise<void>;
 }
 
-export function createLeftovers({ exec, log, now, monotonicMs }: LeftoverEdges): Leftovers {
+/** Where the helper's files are. */
+export interface HelperDirectories {
+  readonly state: string;
+  readonly logs: string;
+}
+
+const DIRECTORIES: HelperDirectories = { state: STATE_DIRECTORY, logs: LOG_DIRECTORY };
+
+/** @param directories tests have their own */
+export function createLeftovers(
+  { exec, log, now, monotonicMs }: LeftoverEdges,
+  directories: HelperDirectories = DIRECTORIES,
+): Leftovers {
   let dueMs = 0;
 
-  const remove = async (path: string) => {
+  const remove = async (path: string, noneUnderWay: boolean) => {
     const found = leftBehind({
       path,
       now: now(),
+      noneUnderWay,
       mountedPorts: portsIn(await readFile('/proc/1/mountinfo', 'utf8')),
-      state: await entriesOf(STATE_DIRECTORY),
-      logs: await entriesOf(LOG_DIRECTORY),
+      state: await entriesOf(directories.state),
+      logs: await entriesOf(directories.logs),
     });
     for (const name of found.attempts) await endProxyOf(name, path);
     const files = [
-      ...found.state.map((name) => join(STATE_DIRECTORY, name)),
-      ...found.logs.map((name) => join(LOG_DIRECTORY, name)),
+      ...found.state.map((name) => join(directories.state, name)),
+      ...found.logs.map((name) => join(directories.logs, name)),
     ].slice(0, FILES_AT_A_TIME);
     if (files.length === 0) return;
     // The agent's sandbox has neither directory writable.
@@ -46,20 +61,24 @@ export function createLeftovers({ exec, log, now, monotonicMs }: LeftoverEdges):
 
   /** An attempt that was killed has nobody to end its tunnel: the helper's watchdog does not look at it. */
   const endProxyOf = async (name: string, path: string) => {
-    const text = await readFile(join(STATE_DIRECTORY, name), 'utf8').catch(() => '');
+    const text = await readFile(join(directories.state, name), 'utf8').catch(() => '');
     const pid = parseStateFile(name.slice(1), text, path)?.proxyPid;
     // Gone, or another process by now: then it is left alone.
     if (pid !== undefined) await endProxy(exec, pid).catch(() => {});
   };
 
+  const tidy = async (path: string, noneUnderWay: boolean) => {
+    dueMs = monotonicMs() + EVERY_MS;
+    await remove(path, noneUnderWay).catch((cause: unknown) =>
+      log.warn({ err: cause }, 'what the mount helper left behind could not be removed'),
+    );
+  };
+
   return {
     tidy: async (path) => {
-      if (monotonicMs() < dueMs) return;
-      dueMs = monotonicMs() + EVERY_MS;
-      await remove(path).catch((cause: unknown) =>
-        log.warn({ err: cause }, 'what the mount helper left behind could not be removed'),
-      );
+      if (monotonicMs() >= dueMs) await tidy(path, false);
     },
+    tidyCutOff: (path) => tidy(path, true),
   };
 }
 

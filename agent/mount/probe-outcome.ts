@@ -12,18 +12,28 @@ const ERRNO: ReadonlyArray<readonly [code: string, text: string, fault: Fault]> 
   ['EPERM', 'Operation not permitted', 'denied'],
 ];
 
+/** A probe that never came to the mount says nothing about it: the host failed it, and this is how. */
+export interface NotProbed {
+  readonly problem: string;
+}
+
 /** `stat -f` run with a deadline: what its ending says. */
-export function statfsFinding(result: ExecResult): Finding {
+export function statfsOutcome(result: ExecResult): Finding | NotProbed {
   switch (result.outcome) {
-    case 'exited':
+    case 'exited': {
       if (result.code === 0) return { fault: 'none', detail: 'it answers' };
-      return fromText(result.stderr, 'statfs');
+      // Only what stat itself tells: a library that is missing, during an upgrade, fails it as well.
+      const said = lastLine(result.stderr);
+      if (!said.startsWith('stat: cannot ')) return { problem: `statfs failed: ${said}` };
+      const known = ERRNO.find(([, text]) => said.includes(text));
+      return { fault: known?.[2] ?? 'stale', detail: `statfs failed: ${said}` };
+    }
     case 'timeout':
       return { fault: 'hung', detail: `statfs had no answer within ${result.timeoutMs / 1000} s` };
     case 'signaled':
-      return { fault: 'hung', detail: `statfs was killed by ${result.signal}` };
+      return { problem: `statfs was killed by ${result.signal}` };
     case 'unstartable':
-      return { fault: 'hung', detail: `the probe could not be started: ${result.cause.message}` };
+      return { problem: `statfs could not be started: ${result.cause.message}` };
   }
 }
 
@@ -36,23 +46,22 @@ export interface WriteProbeReport {
 }
 
 /**
- * The write probe run with a deadline: what its ending and its report say.
- * @returns undefined where it was killed before it came to the mount: that says something of the host only
+ * The write probe run with a deadline: what its ending and its report say. Only a report speaks of the mount. Without
+ * one the probe never came to it: systemd did not answer, Node.js is being upgraded, the host is slow, or the one
+ * before it lingers.
  */
-export function writeFinding(result: ExecResult): Finding | undefined {
+export function writeOutcome(result: ExecResult): Finding | NotProbed {
   if (result.outcome === 'unstartable') {
-    return { fault: 'hung', detail: `the write probe could not be started: ${result.cause.message}` };
+    return { problem: `the write probe could not be started: ${result.cause.message}` };
   }
   const report = parseReport(result.stdout);
-  if (result.outcome === 'timeout') {
-    if (report === undefined) return undefined;
-    return { fault: 'hung', detail: `a write had no answer within ${result.timeoutMs / 1000} s` };
+  if (report === undefined) return { problem: `the write probe did not come to the mount: ${why(result)}` };
+  if (report.step === 'done') return { fault: 'none', detail: 'it takes writes' };
+  if (report.step === 'begun') {
+    const within =
+      result.outcome === 'timeout' ? `within ${result.timeoutMs / 1000} s` : 'until its deadline';
+    return { fault: 'hung', detail: `a write had no answer ${within}` };
   }
-  if (report?.step === 'begun') return { fault: 'hung', detail: 'a write had no answer until its deadline' };
-  if (report?.step === 'done') return { fault: 'none', detail: 'it takes writes' };
-  // Without a report it never got as far as the mount, for the mount's fault or, where one before it lingers, not.
-  if (report === undefined && isUnitTaken(result.stderr)) return undefined;
-  if (report === undefined) return fromText(result.stderr, 'the write probe');
   const known = ERRNO.find(([code]) => code === report.code);
   return {
     fault: known?.[2] ?? 'stale',
@@ -60,16 +69,28 @@ export function writeFinding(result: ExecResult): Finding | undefined {
   };
 }
 
-function fromText(stderr: string, what: string): Finding {
-  const known = ERRNO.find(([, text]) => stderr.includes(text));
-  const lastLine = stderr.trimEnd().split('\n').at(-1) ?? '';
-  const detail = `${what} failed: ${lastLine === '' ? 'no reason given' : lastLine.slice(0, 300)}`;
-  return { fault: known?.[2] ?? 'stale', detail };
+function why(result: Exclude<ExecResult, { outcome: 'unstartable' }>): string {
+  if (result.outcome === 'timeout') return `it had not begun after ${result.timeoutMs / 1000} s`;
+  return lastLine(result.stderr);
 }
 
+function lastLine(text: string): string {
+  const line = text.trimEnd().split('\n').at(-1) ?? '';
+  return line === '' ? 'no reason given' : line.slice(0, 300);
+}
+
+/** The last whole report: one that is killed while it writes leaves half a line. */
 function parseReport(stdout: string): WriteProbeReport | undefined {
+  for (const line of stdout.trimEnd().split('\n').toReversed()) {
+    const report = parseLine(line);
+    if (report !== undefined) return report;
+  }
+  return undefined;
+}
+
+function parseLine(line: string): WriteProbeReport | undefined {
   try {
-    const report: unknown = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+    const report: unknown = JSON.parse(line);
     if (typeof report !== 'object' || report === null || !('step' in report)) return undefined;
     const { step } = report;
     if (typeof step !== 'string') return undefined;
@@ -81,9 +102,4 @@ function parseReport(stdout: string): WriteProbeReport | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** systemd-run(1), where a unit of that name is still there. */
-function isUnitTaken(stderr: string): boolean {
-  return /Unit \S+ (?:was already loaded|already exists)/.test(stderr);
 }

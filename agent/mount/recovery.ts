@@ -24,6 +24,8 @@ export interface RecoveryHooks {
   stopServing(): Promise<void>;
   /** Renders the mount unit and prepares the directory below it. */
   prepareMount(): Promise<void>;
+  /** An attempt to mount was killed: what it left must be taken away before the next. */
+  cutOff(): void;
 }
 
 export interface RecoveryState {
@@ -31,6 +33,8 @@ export interface RecoveryState {
   readonly attempt: Attempt;
   /** When the next attempt begins, in ms of the steady clock; undefined while one is under way. */
   readonly nextAttemptMs: number | undefined;
+  /** When the last attempt failed, by the steady clock. */
+  readonly failedAtMs: number | undefined;
   /** Why the last attempt failed. */
   readonly diagnosis: Diagnosis | undefined;
   /** Whether the start job of the mount unit is under way. */
@@ -77,6 +81,7 @@ export function createRecovery(
   let attempt = NO_ATTEMPT;
   let failures = 0;
   let nextAttemptMs: number | undefined;
+  let failedAtMs: number | undefined;
   let diagnosis: Diagnosis | undefined;
   let mounting: Mounting | undefined;
   let waitForProxyUntilMs = 0;
@@ -88,7 +93,8 @@ export function createRecovery(
     const restMs = restAfterFailure(failures, config().max_backoff_seconds, edges.random());
     const tookMs = mounting === undefined ? 0 : monotonicMs() - mounting.sinceMs;
     const waitMs = Math.max(LEAST_REST_MS, restMs - tookMs);
-    nextAttemptMs = monotonicMs() + waitMs;
+    failedAtMs = monotonicMs();
+    nextAttemptMs = failedAtMs + waitMs;
     attempt = NO_ATTEMPT;
     mounting = undefined;
     const nextAttemptAt = new Date(edges.now() + waitMs).toISOString();
@@ -122,7 +128,7 @@ export function createRecovery(
     const beganMs = monotonicMs();
     try {
       if (rung in begin) await begin[rung as keyof typeof begin](sight);
-      else await unmount(exec, rung, config().path);
+      else if (sight.kind !== 'absent') await unmount(exec, rung, config().path, sight.mountId);
       log.info({ rung, ms: Math.round(monotonicMs() - beganMs) }, `mount: ${rung}`);
     } catch (cause) {
       log.warn({ rung, err: cause, ms: Math.round(monotonicMs() - beganMs) }, `mount: ${rung} failed`);
@@ -169,7 +175,10 @@ export function createRecovery(
         return;
       }
       // Not a stop job: that would be taken for somebody's wish.
-      if (underWay) await killUnit(exec, unit, 'all');
+      if (underWay) {
+        await killUnit(exec, unit, 'all');
+        hooks.cutOff();
+      }
       if (sight.kind === 'foreign' && ActiveState === 'active') {
         fail({ detail: sight.detail, hint: 'see what is mounted: findmnt --task 1' });
         return;
@@ -181,6 +190,7 @@ export function createRecovery(
       attempt = NO_ATTEMPT;
       failures = 0;
       nextAttemptMs = undefined;
+      failedAtMs = undefined;
       diagnosis = undefined;
       mounting = undefined;
       waitForProxyUntilMs = 0;
@@ -191,6 +201,7 @@ export function createRecovery(
     state: () => ({
       attempt,
       nextAttemptMs,
+      failedAtMs,
       diagnosis,
       mounting: mounting !== undefined,
       waitingForProxy: monotonicMs() < waitForProxyUntilMs,

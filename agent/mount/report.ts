@@ -18,6 +18,10 @@ export interface Circumstances {
   /** Why the partner sshd did not start, though the mount is proven. */
   readonly serveProblem: string | undefined;
   readonly maintenance: Maintenance | undefined;
+  /** Whether the partner sshd is stopped for certain. */
+  readonly refused: boolean;
+  /** Why the last probe never came to the mount. */
+  readonly probeProblem: string | undefined;
 }
 
 export interface HealthInWords {
@@ -26,11 +30,30 @@ export interface HealthInWords {
   readonly hint?: string;
 }
 
+export interface MountReport extends HealthInWords {
+  readonly health: Health;
+  /** Since when, in ms since 1970. */
+  readonly since: number;
+  /** Whether the partner sshd was started on this mount and not stopped since. */
+  readonly serving: boolean;
+  /** Whether the partner sshd is stopped for certain; neither of both while it is being started or stopped. */
+  readonly refused: boolean;
+  /** When the next attempt to bring it back begins, in ms since 1970. */
+  readonly nextAttemptAt: number | null;
+  readonly recoveries: number;
+  readonly lastRecoverySeconds: number | null;
+  /** Probes that were killed and still hang in the kernel. */
+  readonly probesStuck: number;
+  /** What is wrong with the mount helper's own watchdog; it is started again. */
+  readonly helperProblem: string | null;
+}
+
 /** The mount's state in one word and one sentence, and what to do about it. */
 export function describeHealth(now: Circumstances): HealthInWords {
   const { belief, recovery, unit } = now;
   if (now.maintenance === 'operator') {
-    return { health: 'maintenance', detail: 'maintenance is on', hint: 's3files-sftp maintenance off' };
+    const detail = now.refused ? 'maintenance is on' : 'maintenance is on; the partner sshd is being stopped';
+    return { health: 'maintenance', detail, hint: 's3files-sftp maintenance off' };
   }
   if (now.maintenance === 'unit-stopped') {
     return {
@@ -39,7 +62,7 @@ export function describeHealth(now: Circumstances): HealthInWords {
       hint: `systemctl start ${unit}, or s3files-sftp maintenance off`,
     };
   }
-  const found = belief.finding?.detail ?? 'it is being proven';
+  const found = belief.finding?.detail ?? now.probeProblem ?? 'it is being proven';
   if (belief.verdict === 'none') return describeProven(now, found);
   const fault = faultOf(belief);
   const { diagnosis, attempt } = recovery;
@@ -54,6 +77,10 @@ export function describeHealth(now: Circumstances): HealthInWords {
 
 function describeProven(now: Circumstances, found: string): HealthInWords {
   if (isSuspect(now.belief)) return { health: 'suspect', detail: found };
+  if (now.serving && now.probeProblem !== undefined) {
+    const hint = 'the mount is not blamed: see journalctl -u s3files-sftp-agent, and systemctl status';
+    return { health: 'suspect', detail: `it can’t be probed: ${now.probeProblem}`, hint };
+  }
   if (now.serving) {
     const port = now.sight?.kind === 'ours' ? ` on port ${now.sight.port}` : '';
     return { health: 'healthy', detail: `${now.fileSystemId} is mounted on ${now.path}${port}` };

@@ -49,14 +49,18 @@ const UNMOUNT: Partial<Record<Rung, readonly string[]>> = {
   'unmount-lazy': ['-c', '-i', '-f', '-l'],
 };
 
-/** Takes the top mount at `path` away, in the host's mount namespace. @throws OperationError */
-export async function unmount(exec: Exec, rung: Rung, path: string): Promise<void> {
+/**
+ * Takes the top mount at `path` away, in the host's mount namespace.
+ * @param mountId of that mount: a umount that hangs in one that is gone must not keep the next from being taken away
+ * @throws OperationError
+ */
+export async function unmount(exec: Exec, rung: Rung, path: string, mountId: number): Promise<void> {
   const flags = UNMOUNT[rung];
   if (flags === undefined) throw new RangeError(`${rung} does not unmount`);
   const deadlineMs = RUNG_DEADLINE_MS[rung];
   const argv: Argv = ['umount', ...flags, '--', path];
   // One that hangs in spite of SIGKILL must not be joined by another on each attempt.
-  const unit = `s3files-sftp-rung-${rung}.service`;
+  const unit = `s3files-sftp-rung-${rung}-${mountId}.service`;
   const stuck = await processesOf(unit);
   if (stuck.length > 0) {
     const cause = `the last one is stuck: process ${stuck.join(', ')}`;

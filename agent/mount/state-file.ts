@@ -10,6 +10,8 @@ export interface MountState {
   readonly port: number;
   /** The tunnel's process; it may be dead, and its number another process's by now. */
   readonly proxyPid: number | undefined;
+  /** When the tunnel's certificate was made, in ms since 1970; undefined where it has none, or none that can be read. */
+  readonly certificateMs: number | undefined;
 }
 
 /** `fs-0123456789abcdef0.home.sftp.20123`; names with `~`, `+` or `stunnel-config.` are something else. */
@@ -55,7 +57,17 @@ export function parseStateFile(name: string, text: string, path: string): MountS
   if (namedPath !== undefined && namedPath !== path) return undefined;
   const pid = field('pid');
   const isPid = typeof pid === 'number' && Number.isInteger(pid) && pid > 1 && pid < 2 ** 22;
-  return { fileSystemId, port: Number(port), proxyPid: isPid ? pid : undefined };
+  const certificateMs = certificateTime(field('certificateCreationTime'));
+  return { fileSystemId, port: Number(port), proxyPid: isPid ? pid : undefined, certificateMs };
+}
+
+/** `%y%m%d%H%M%SZ`, in UTC. */
+function certificateTime(text: unknown): number | undefined {
+  const match = typeof text === 'string' ? /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text) : null;
+  if (match === null) return undefined;
+  const [year, month, day, hour, minute, second] = match.slice(1);
+  const at = Date.parse(`20${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+  return Number.isNaN(at) ? undefined : at;
 }
 
 /**

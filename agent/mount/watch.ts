@@ -1,39 +1,24 @@
 import type { Config } from '../config.ts';
-import { messageOf } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import type { Argv } from '../os/exec.ts';
 import { mountUnitName } from '../os/unit-name.ts';
+import { createActivity } from './activity.ts';
 import { createEvidence, PATIENCE_MS } from './evidence.ts';
 import { faultOf, type Health } from './health.ts';
 import { createHelperWatchdog } from './helper-watchdog.ts';
 import { wasStoppedByHand } from './human-stop.ts';
 import type { MountExpectation, Sight } from './identity.ts';
-import { createLeftovers } from './leftovers.ts';
+import { createLeftovers, type HelperDirectories } from './leftovers.ts';
 import { type LookOptions, look as lookAtHost } from './look.ts';
 import { createMaintenanceFlag, MAINTENANCE_FLAG } from './maintenance.ts';
 import { createProber } from './probe.ts';
 import { createRecovery } from './recovery.ts';
-import { describeHealth, type HealthInWords, type Maintenance } from './report.ts';
+import { describeHealth, type HealthInWords, type Maintenance, type MountReport } from './report.ts';
 import { createServing, type ServingHooks } from './serving.ts';
 
 export type { Health } from './health.ts';
 export { type MountExpectation, REAL_MOUNT } from './identity.ts';
-
-export interface MountReport extends HealthInWords {
-  readonly health: Health;
-  /** Since when, in ms since 1970. */
-  readonly since: number;
-  /** Whether the partner sshd was started on this mount and not stopped since. */
-  readonly serving: boolean;
-  /** When the next attempt to bring it back begins, in ms since 1970. */
-  readonly nextAttemptAt: number | null;
-  readonly recoveries: number;
-  readonly lastRecoverySeconds: number | null;
-  /** Probes that were killed and still hang in the kernel. */
-  readonly probesStuck: number;
-  /** What is wrong with the mount helper's own watchdog; it is started again. */
-  readonly helperProblem: string | null;
-}
+export type { MountReport } from './report.ts';
 
 export interface MountHooks extends ServingHooks {
   /** Stops the partner sshd and ends its sessions. */
@@ -67,6 +52,7 @@ export interface MountEdges extends Pick<Edges, 'exec' | 'log' | 'now' | 'monoto
   /** Tests look elsewhere. */
   readonly look?: (options: LookOptions) => Promise<Sight>;
   readonly maintenanceFlag?: string;
+  readonly helperDirectories?: HelperDirectories;
 }
 
 /** A look at mountinfo costs next to nothing, so a lost mount is noticed within this, whatever the probes' period. */
@@ -83,69 +69,52 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
   const serving = createServing(hooks, monotonicMs);
   const recovery = createRecovery(
     mount,
-    { stopServing: () => serving.stop(), prepareMount: () => hooks.prepareMount() },
+    {
+      stopServing: () => serving.stop(),
+      prepareMount: () => hooks.prepareMount(),
+      cutOff: () => {
+        wasCutOff = true;
+      },
+    },
     edges,
   );
-  const leftovers = createLeftovers(edges);
-  const helperWatchdog = createHelperWatchdog(edges);
-  const flag = createMaintenanceFlag(edges.maintenanceFlag ?? MAINTENANCE_FLAG);
+  const leftovers = createLeftovers(edges, edges.helperDirectories);
+  const helperWatchdog = createHelperWatchdog(edges, edges.helperDirectories?.state);
+  const flag = createMaintenanceFlag(edges.maintenanceFlag ?? MAINTENANCE_FLAG, log);
+  const activity = createActivity(log, PATIENCE_MS);
 
   let sight: Sight | undefined;
   let maintenance: Maintenance | undefined;
   /** `maintenance off` overrules a stopped unit, until the next mount. */
   let stopOverruled = false;
-  /** A step that may take longer than a tick should. */
-  let activity: Promise<void> | undefined;
+  /** When something was last seen mounted there, in ms since 1970. */
+  let mountedAt: number | undefined;
+  /** An attempt to mount was killed, and what it left is still there. */
+  let wasCutOff = false;
   let words: HealthInWords = { health: 'recovering', detail: 'not looked at yet' };
   let since = now();
 
-  /** Most steps take milliseconds: the tick waits a moment, and a later one finds the rest done. */
-  const settle = async () => {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, PATIENCE_MS);
-    });
-    await Promise.race([activity, patience]);
-    clearTimeout(timer);
-  };
-  /** A sshd that can’t start is tried every two seconds, and told once until it does. */
-  let toldFailure: string | undefined;
-  const begin = async (step: Promise<void>) => {
-    activity = step
-      .catch((cause: unknown) => {
-        const failure = messageOf(cause);
-        if (failure !== toldFailure) log.error({ err: cause }, 'a step of the mount watch failed');
-        toldFailure = failure;
-      })
-      .finally(() => {
-        activity = undefined;
-      });
-    await settle();
-  };
-
-  const notice = (seen: Sight) => {
+  const notice = (seen: Sight, lookedAt: number) => {
     // systemd stopped the partner sshd with the mount that it was bound to.
     if (sight !== undefined && mountIdOf(seen) !== mountIdOf(sight)) serving.lost();
     sight = seen;
     evidence.notice(seen);
     if (seen.kind === 'absent') return;
+    mountedAt = lookedAt;
     stopOverruled = false;
     if (maintenance === 'unit-stopped') maintenance = undefined;
   };
 
   const decide = async (seen: Sight) => {
     const before = recovery.state();
-    const resting = before.nextAttemptMs !== undefined;
+    const { nextAttemptMs, failedAtMs } = before;
+    const resting = nextAttemptMs !== undefined;
     const mounted = before.attempt.done.has('mount');
     await evidence.collect(seen, resting || mounted || before.waitingForProxy ? 'always' : 'until-verdict');
     const belief = evidence.belief();
     if (belief.verdict === 'none') {
       if (belief.count === 0) recovery.succeeded();
-      if (serving.isServing() === true) toldFailure = undefined;
-      // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
-      if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
-      if (serving.isServing() !== true) await begin(serving.start());
-      else if (seen.kind === 'ours') await begin(lookAfterHelper(seen.port));
+      await serve(seen);
       return;
     }
     const fault = faultOf(belief);
@@ -155,18 +124,34 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
       !resting &&
       !mounted &&
       !stopOverruled &&
-      (await wasStoppedByHand(exec, unit()))
+      (await wasStoppedByHand(exec, unit(), mountedAt))
     ) {
       maintenance = 'unit-stopped';
       return;
     }
-    await begin(recovery.step(fault, seen));
+    if (resting && monotonicMs() < nextAttemptMs) {
+      await activity.begin(lookAfterHelper(seen));
+      return;
+    }
+    // What is mounted answers again: it is asked for a write before the next attempt takes it away.
+    if (failedAtMs !== undefined && resting && evidence.isContested(failedAtMs)) return;
+    await activity.begin(recovery.step(fault, seen));
   };
 
-  /** While all is well. */
-  const lookAfterHelper = async (port: number) => {
-    await helperWatchdog.look(mount().path, port);
-    await leftovers.tidy(mount().path);
+  const serve = async (seen: Sight) => {
+    if (serving.isServing() === true) activity.forgetFailure();
+    // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
+    if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
+    await activity.begin(serving.isServing() === true ? lookAfterHelper(seen) : serving.start());
+  };
+
+  /** While partners are served, and between two attempts to bring the mount back: an outage of days leaves most. */
+  const lookAfterHelper = async (seen: Sight) => {
+    const { path } = mount();
+    await helperWatchdog.look(path, seen.kind === 'ours' ? seen.port : undefined);
+    if (wasCutOff) await leftovers.tidyCutOff(path);
+    else await leftovers.tidy(path);
+    wasCutOff = false;
   };
 
   const publish = () => {
@@ -181,6 +166,8 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
       serving: serving.isServing() === true,
       serveProblem: serving.problem(),
       maintenance,
+      refused: !serving.needsStop(),
+      probeProblem: evidence.problem(),
     });
     if (next.health !== words.health) {
       since = now();
@@ -195,26 +182,29 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
       if (signal.aborted) return;
       try {
         if (await flag.sync()) maintenance = 'operator';
-        if (activity !== undefined) await settle();
-        if (activity !== undefined) return;
+        await activity.settle();
+        if (activity.isUnderWay()) return;
         const { path, file_system_id: fileSystemId } = mount();
+        const lookedAt = now();
         const seen = await look({ path, fileSystemId, expectation: edges.expectation });
-        notice(seen);
+        notice(seen, lookedAt);
         if (maintenance !== undefined) {
-          if (serving.needsStop()) await begin(serving.stop());
+          if (serving.needsStop()) await activity.begin(serving.stop());
           return;
         }
         if (recovery.state().mounting) await recovery.followMounting(seen);
-        if (!recovery.state().mounting) await decide(seen);
+        if (wasCutOff) await activity.begin(lookAfterHelper(seen));
+        else if (!recovery.state().mounting) await decide(seen);
       } finally {
         publish();
       }
     },
     restMs: () => {
       const calm = words.health === 'healthy' || words.health === 'maintenance' || words.health === 'failed';
-      if (!calm || activity !== undefined || prober.isBusy()) return PATIENCE_MS;
+      if (!calm || activity.isUnderWay() || evidence.isProbing()) return PATIENCE_MS;
       const { nextAttemptMs } = recovery.state();
-      const untilAttempt = nextAttemptMs === undefined ? LOOK_MS : Math.max(0, nextAttemptMs - monotonicMs());
+      const untilAttempt =
+        nextAttemptMs === undefined ? LOOK_MS : Math.max(PATIENCE_MS, nextAttemptMs - monotonicMs());
       return Math.min(LOOK_MS, mount().probe_seconds * 1000, untilAttempt);
     },
     report: () => {
@@ -224,6 +214,7 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
         ...words,
         since,
         serving: serving.isServing() === true,
+        refused: !serving.needsStop(),
         nextAttemptAt: nextAttemptMs === undefined ? null : Math.round(now() + nextAttemptMs - monotonicMs()),
         recoveries: count,
         lastRecoverySeconds: lastSeconds,

@@ -94,6 +94,69 @@ describe('whoever unmounts', () => {
   });
 });
 
+describe('whoever stops the unit', () => {
+  it('in vain, since it is busy, has taken nothing away: partners are served, and a later loss is repaired', async () => {
+    const holder = bed.spawn(['sh', '-c', 'cd /home/sftp && exec sleep 300']);
+    const isHeld = async () =>
+      (await bed.exec(['sh', '-c', 'ls -l /proc/[0-9]*/cwd'])).stdout.includes('/home/sftp');
+    await until('the holder', isHeld);
+    expect((await bed.exec(['systemctl', 'stop', UNIT])).code).not.toBe(0);
+    expect(await bed.unit(UNIT, 'ActiveState')).toBe('active');
+    // What PID 1 says of it, by which the agent tells it from a stop that was done.
+    const { stdout } = await bed.exec([
+      'journalctl',
+      '--output=json',
+      '--lines=50',
+      '_PID=1',
+      `UNIT=${UNIT}`,
+    ]);
+    const messages = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const last = messages.findLast(({ JOB_TYPE }) => JOB_TYPE !== undefined);
+    expect(last).toMatchObject({ JOB_TYPE: 'stop', JOB_RESULT: 'failed' });
+    await mountIs('served on', ({ health, serving }) => health === 'healthy' && serving);
+    const { recoveries } = await mount();
+    await bed.faults.umount('/home/sftp', '-l');
+    holder.kill();
+    await recovered(recoveries);
+  });
+
+  it('and mounts by hand then, has that repaired', async () => {
+    await bed.run(['systemctl', 'stop', UNIT]);
+    await mountIs('maintenance', ({ health }) => health === 'maintenance');
+    await bed.run(['mount', '-t', 's3files', `${FILE_SYSTEM}:/`, '/home/sftp']);
+    await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+    const { recoveries } = await mount();
+    await bed.faults.umount('/home/sftp', '-l');
+    await recovered(recoveries);
+  });
+});
+
+it('has refused partners when `maintenance on` ends, and `off` serves them again', async () => {
+  await bed.run(['s3files-sftp', 'maintenance', 'on']);
+  expect(await isListening()).toBe(false);
+  expect(await bed.unit(SSHD, 'ActiveState')).toBe('inactive');
+  await bed.run(['umount', '/home/sftp']);
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  expect((await bed.exec(['findmnt', '/home/sftp'])).code).not.toBe(0);
+  expect(await mount()).toMatchObject({ health: 'maintenance', serving: false, refused: true });
+  await bed.run(['s3files-sftp', 'maintenance', 'off']);
+  await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+});
+
+it('serves on while PID 1 can’t start the write probe, and says so', async () => {
+  // Where the probe's own program is being exchanged, as by an upgrade.
+  const script = '/usr/lib/s3files-sftp/mount-namespace';
+  await bed.run(['mv', script, `${script}.away`]);
+  await mountIs('suspect', ({ health, serving }) => health === 'suspect' && serving);
+  await new Promise((resolve) => setTimeout(resolve, 6_000));
+  expect(await mount()).toMatchObject({ serving: true, detail: expect.stringMatching(/can’t be probed/) });
+  await bed.run(['mv', `${script}.away`, script]);
+  await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+});
+
 it('never serves another file system that is mounted over it, and takes that away', async () => {
   const { recoveries } = await mount();
   await bed.faults.mountOver('/home/sftp');

@@ -14,6 +14,7 @@ export const STATUS: AgentStatus = {
     health: 'healthy',
     since: AT - 3_600_000,
     serving: true,
+    refused: false,
     detail: 'answers',
     nextAttemptAt: null,
     recoveries: 0,

@@ -18,8 +18,18 @@ describe('reasonsAgainst', () => {
     ],
     [
       'maintenance',
-      { mount: { ...STATUS.mount, health: 'maintenance', serving: false } },
-      /maintenance is on/,
+      { mount: { ...STATUS.mount, health: 'maintenance', serving: false, refused: true } },
+      /maintenance is on: partners are refused/,
+    ],
+    [
+      'maintenance before the last partner is gone',
+      { mount: { ...STATUS.mount, health: 'maintenance', serving: false, refused: false } },
+      /maintenance is on: partners are being refused/,
+    ],
+    [
+      'a mount helper without its watchdog',
+      { mount: { ...STATUS.mount, helperProblem: 'its watchdog is not running' } },
+      /watchdog is not running: a dead tunnel/,
     ],
     ['a dead sshd', { sshdActive: false }, /sshd is not running/],
     ['a stuck loop', { loops: [{ name: 'metrics', alive: false }] }, /metrics loop is stuck/],

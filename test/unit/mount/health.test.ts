@@ -8,7 +8,7 @@ const believe = (...faults: readonly (Fault | 'none')[]) =>
 
 describe('observe', () => {
   it('believes one good answer', () => {
-    expect(believe('none')).toEqual({ verdict: 'none', finding: undefined, count: 0 });
+    expect(believe('none')).toEqual({ ...NO_BELIEF, verdict: 'none' });
   });
 
   it('suspects at one fault, and is sure at the second', () => {
@@ -27,14 +27,24 @@ describe('observe', () => {
     expect(faultOf(believe('hung', 'hung', 'stale', 'stale'))).toBe('stale');
   });
 
-  it('has a fault for its verdict only after two of it in a row with nothing good since', () => {
+  it('is sure of the last one where three in a row are bad, though no two alike', () => {
+    expect(faultOf(believe('none', 'hung', 'stale', 'hung'))).toBe('hung');
+    expect(faultOf(believe('none', 'hung', 'stale', 'none', 'hung', 'stale'))).toBeUndefined();
+    // Once there is a verdict, alternation does not change it each time.
+    expect(faultOf(believe('hung', 'hung', 'stale', 'hung', 'stale'))).toBe('hung');
+  });
+
+  it('has a verdict after two findings of a fault or three of any, and never on one, with nothing good since', () => {
     const finding = fc.constantFrom<Fault | 'none'>('none', ...FAULTS);
     fc.assert(
       fc.property(fc.array(finding, { maxLength: 12 }), (found) => {
         const verdict = faultOf(believe(...found));
         const sinceGood = found.slice(found.lastIndexOf('none') + 1);
-        const certain = sinceGood.filter((fault, i) => fault === sinceGood[i - 1]).at(-1);
-        expect(verdict).toBe(certain);
+        const twice = sinceGood.filter((fault, i) => fault === sinceGood[i - 1]);
+        expect(verdict !== undefined).toBe(twice.length > 0 || sinceGood.length >= 3);
+        if (verdict !== undefined) expect(sinceGood).toContain(verdict);
+        const [last, before] = sinceGood.toReversed();
+        if (last !== undefined && last === before) expect(verdict).toBe(last);
       }),
     );
   });

@@ -11,6 +11,8 @@ const NAME = 'fs-0123456789abcdef0.home.sftp.20123';
 let directory: string;
 let commands: string[];
 let active: boolean;
+let masked: boolean;
+let logged: { problem?: string }[];
 let clock: number;
 let watchdog: HelperWatchdog;
 
@@ -18,9 +20,14 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'state-'));
   commands = [];
   active = true;
+  masked = false;
+  logged = [];
   clock = 0;
   const exec: Exec = async (argv) => {
     commands.push(argv.join(' '));
+    if (masked && argv.includes('start')) {
+      return { outcome: 'exited', code: 1, stdout: '', stderr: 'Failed to start it: Unit is masked.\n' };
+    }
     return {
       outcome: 'exited',
       code: 0,
@@ -31,7 +38,7 @@ beforeEach(async () => {
   watchdog = createHelperWatchdog(
     {
       exec,
-      log: createLog('info', { write: () => {} }),
+      log: createLog('info', { write: (line) => logged.push(JSON.parse(line)) }),
       now: () => NOW + clock,
       monotonicMs: () => clock,
     },
@@ -41,8 +48,8 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 /** The state file as last written so many seconds ago. */
-const written = async (secondsAgo: number) => {
-  await writeFile(join(directory, NAME), '{}');
+const written = async (secondsAgo: number, state: object = {}) => {
+  await writeFile(join(directory, NAME), JSON.stringify(state));
   const at = (NOW + clock) / 1000 - secondsAgo;
   await utimes(join(directory, NAME), at, at);
 };
@@ -86,4 +93,50 @@ it('judges by the file of the port that is mounted, not by another mount’s', a
   await written(500);
   await watchdog.look('/home/sftp', 20999);
   expect(watchdog.problem()).toBeUndefined();
+});
+
+it('says so for as long as it can’t be started, and logs that once', async () => {
+  active = false;
+  masked = true;
+  for (let looks = 0; looks < 30; looks += 1) {
+    clock += 10_000;
+    await watchdog.look('/home/sftp', 20123);
+    expect(watchdog.problem()).toMatch(/is not running/);
+  }
+  expect(started()).toBe(30);
+  expect(logged.length).toBeLessThanOrEqual(2);
+});
+
+it('is found frozen also while nothing is mounted: it takes state files away within a minute', async () => {
+  await written(80);
+  await watchdog.look('/home/sftp', undefined);
+  expect(watchdog.problem()).toBeUndefined();
+  clock += 10_000;
+  await watchdog.look('/home/sftp', undefined);
+  expect(watchdog.problem()).toMatch(/has not looked/);
+  expect(started()).toBe(1);
+});
+
+it('is not ended again before it had the time to mend what it was started for', async () => {
+  await written(120);
+  for (let seconds = 0; seconds < 80; seconds += 10, clock += 10_000) {
+    await watchdog.look('/home/sftp', 20123);
+    expect(watchdog.problem()).toMatch(/has not looked/);
+  }
+  expect(started()).toBe(1);
+  clock += 20_000;
+  await watchdog.look('/home/sftp', 20123);
+  expect(started()).toBe(2);
+});
+
+it('is at fault where a certificate is not renewed, well before the certificate ends', async () => {
+  // NOW is 2023-11-14 22:13:20 UTC; a certificate lasts three hours.
+  await written(1, { certificateCreationTime: '231114211320Z' });
+  await watchdog.look('/home/sftp', 20123);
+  expect(watchdog.problem()).toBeUndefined();
+  clock += 10_000;
+  await written(1, { certificateCreationTime: '231114203300Z' });
+  await watchdog.look('/home/sftp', 20123);
+  expect(watchdog.problem()).toMatch(/not renewed the mount’s certificate for 101 min/);
+  expect(started()).toBe(1);
 });

@@ -9,6 +9,7 @@ const find = (state: readonly string[], logs: readonly string[], mtimeMs = OLD, 
   leftBehind({
     path: '/home/sftp',
     now: NOW,
+    noneUnderWay: false,
     mountedPorts: new Set(ports),
     state: files(state, mtimeMs),
     logs: files(logs, mtimeMs),
@@ -19,7 +20,14 @@ it('takes away logs of dead ports but for the newest five, whatever a thousand r
     name: `${FS}.home.sftp.${20049 + i}.efs-proxy.log`,
     mtimeMs: OLD - i,
   }));
-  const found = leftBehind({ path: '/home/sftp', now: NOW, mountedPorts: new Set(), state: [], logs });
+  const found = leftBehind({
+    path: '/home/sftp',
+    now: NOW,
+    noneUnderWay: false,
+    mountedPorts: new Set(),
+    state: [],
+    logs,
+  });
   expect(found.logs).toEqual(logs.slice(5).map(({ name }) => name));
 });
 
@@ -36,6 +44,20 @@ it('takes away an attempt that was cut off, with its certificates and its tunnel
   const name = `${FS}.home.sftp.20123`;
   const state = [`~${name}`, `${name}+`, `stunnel-config.${name}`];
   expect(find(state, [])).toEqual({ attempts: [`~${name}`], state, logs: [] });
+});
+
+it('takes away a young one, too, when none is under way, and no other file for that', () => {
+  const state = [`~${FS}.home.sftp.20123`, `${FS}.home.sftp.20124`, `~${FS}.mnt.other.20125`];
+  const logs = Array.from({ length: 9 }, (_, i) => `${FS}.home.sftp.${20130 + i}.efs-proxy.log`);
+  const found = leftBehind({
+    path: '/home/sftp',
+    now: NOW,
+    noneUnderWay: true,
+    mountedPorts: new Set(),
+    state: files(state, NOW),
+    logs: files(logs, NOW),
+  });
+  expect(found).toEqual({ attempts: state.slice(0, 1), state: state.slice(0, 1), logs: [] });
 });
 
 it('leaves an attempt alone that may be under way, or that is mounted after all', () => {

@@ -25,7 +25,7 @@ beforeEach(async () => {
   });
   recovery = createRecovery(
     () => mount,
-    { stopServing: async () => {}, prepareMount: async () => {} },
+    { stopServing: async () => {}, prepareMount: async () => {}, cutOff: () => {} },
     {
       exec,
       log: createLog('info', { write: () => {} }),

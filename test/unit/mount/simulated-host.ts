@@ -1,3 +1,5 @@
+import { mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseConfig } from '../../../agent/config.ts';
 import { createLog } from '../../../agent/log.ts';
 import type { Sight } from '../../../agent/mount/identity.ts';
@@ -5,7 +7,7 @@ import { createMountWatch, REAL_MOUNT } from '../../../agent/mount/watch.ts';
 import { OperationError } from '../../../agent/operation-error.ts';
 import type { Argv, Exec, ExecResult } from '../../../agent/os/exec.ts';
 
-const STOPPING = 'de5b426a63be47a7b6ac3eaac82e2f6f';
+const STOPPED = '9d1aaa27d60140bd96365438aad20286';
 const STARTED = '39f53479d3a045ac8e11786248231fbf';
 const UNMOUNT_FAILED: ExecResult = {
   outcome: 'exited',
@@ -27,7 +29,8 @@ export interface Weather {
   mounts: {
     id: number;
     kind: 'ours' | 'foreign';
-    condition: 'good' | 'hung' | 'stale' | 'denied' | 'read-only';
+    /** `hung-for-good`: whatever was killed in it stays there, also when it is detached. */
+    condition: 'good' | 'hung' | 'hung-for-good' | 'flapping' | 'stale' | 'denied' | 'read-only';
   }[];
   /** Whether the next mounts succeed, and what they say if not. */
   mountFails: string | undefined;
@@ -35,7 +38,8 @@ export interface Weather {
   mountHangs: boolean;
   /** Which umount commands work, by their flags. */
   umountWorks: (flags: string) => boolean;
-  stoppedByHand: boolean;
+  /** What systemctl and systemd-run say while PID 1 does not answer. */
+  bus: string | undefined;
   helperWatchdog: 'active' | 'inactive';
   sshdStarts: boolean;
   sshdRuns: boolean;
@@ -49,7 +53,7 @@ export function simulateHost(directory: string) {
     mountFails: undefined,
     mountHangs: false,
     umountWorks: () => true,
-    stoppedByHand: false,
+    bus: undefined,
     helperWatchdog: 'active',
     sshdStarts: true,
     sshdRuns: false,
@@ -62,24 +66,41 @@ export function simulateHost(directory: string) {
   let clockMs = 0;
   let nextId = 100;
   let mountJob = false;
+  let stopJob: { readonly result: string; readonly at: number } | undefined;
+  let flaps = 0;
+
+  const nowMs = () => 1_700_000_000_000 + clockMs;
+  const directories = { state: join(directory, 'state'), logs: join(directory, 'logs') };
+  for (const each of Object.values(directories)) mkdirSync(each, { recursive: true });
 
   const ok = (stdout = ''): ExecResult => ({ outcome: 'exited', code: 0, stdout, stderr: '' });
   const failed = (stderr: string): ExecResult => ({ outcome: 'exited', code: 1, stdout: '', stderr });
   const late = (timeoutMs: number): ExecResult => {
     clockMs += timeoutMs;
-    return { outcome: 'timeout', timeoutMs, stdout: '', stderr: '', reaped: Promise.resolve() };
+    const reaped = top()?.condition === 'hung-for-good' ? new Promise<void>(() => {}) : Promise.resolve();
+    const stdout = '{"step":"begun"}\n';
+    return { outcome: 'timeout', timeoutMs, stdout, stderr: '', reaped };
+  };
+  const isHung = () => {
+    const condition = top()?.condition;
+    if (condition === 'flapping') flaps += 1;
+    return (
+      condition === 'hung' || condition === 'hung-for-good' || (condition === 'flapping' && flaps % 2 === 1)
+    );
   };
   const top = () => weather.mounts.at(-1);
 
   const statfs = (timeoutMs: number): ExecResult => {
     const condition = top()?.condition;
-    if (condition === 'hung') return late(timeoutMs);
-    return condition === 'stale' ? failed('stat: /home/sftp: Stale file handle') : ok();
+    if (isHung()) return late(timeoutMs);
+    const isStale = condition === 'stale' || condition === 'flapping';
+    const words = "stat: cannot read file system information for '/home/sftp': Stale file handle";
+    return isStale ? failed(words) : ok();
   };
   const write = (timeoutMs: number): ExecResult => {
     const condition = top()?.condition;
-    if (condition === 'hung') return late(timeoutMs);
-    const codes: Record<string, string> = { denied: 'EACCES', 'read-only': 'EROFS' };
+    if (isHung()) return late(timeoutMs);
+    const codes: Record<string, string> = { denied: 'EACCES', 'read-only': 'EROFS', flapping: 'EIO' };
     const code = codes[condition ?? ''];
     return ok(JSON.stringify(code === undefined ? { step: 'done' } : { step: 'create a file', code }));
   };
@@ -92,9 +113,24 @@ export function simulateHost(directory: string) {
     weather.mounts.pop();
     return ok();
   };
+  /** As the helper's, which has a thousand: one of a hundred ports that no file in its state directory ends with. */
+  const takePort = (): number | undefined => {
+    const taken = new Set(readdirSync(directories.state).map((name) => Number(name.split('.').at(-1))));
+    for (let port = 20049; port < 20149; port += 1) if (!taken.has(port)) return port;
+    return undefined;
+  };
   const startMount = (): ExecResult => {
     events.push('mount');
+    const port = takePort();
+    // The helper gives up at once.
+    if (port === undefined) return ok();
     mountJob = true;
+    if (!weather.mountHangs) return ok();
+    const name = `fs-0123456789abcdef0.home.sftp.${port}`;
+    for (const left of [`~${name}`, `stunnel-config.${name}`]) {
+      writeFileSync(join(directories.state, left), '{}');
+      utimesSync(join(directories.state, left), nowMs() / 1000, nowMs() / 1000);
+    }
     return ok();
   };
   /** The job runs between two looks. */
@@ -110,8 +146,12 @@ export function simulateHost(directory: string) {
     const line = argv.join(' ');
     commands.push(line);
     if (argv[0] === 'stat') return statfs(timeoutMs);
+    if (weather.bus !== undefined && /^system(?:ctl|d-run)$/.test(argv[0])) return failed(weather.bus);
     if (line.includes('mount-probe')) return write(timeoutMs);
     if (line.includes(' umount ')) return umount(argv);
+    if (line.includes(' rm -r -f -- ')) {
+      for (const file of argv.slice(argv.lastIndexOf('--') + 1)) rmSync(file, { recursive: true });
+    }
     if (line.includes('start --no-block -- home-sftp.mount')) return startMount();
     if (line.includes('amazon-efs-mount-watchdog')) {
       if (line.includes(' start ')) weather.helperWatchdog = 'active';
@@ -121,8 +161,9 @@ export function simulateHost(directory: string) {
     if (argv[0] === 'systemctl' && mountJob) return ok('ActiveState=activating\nSubState=mounting\nJob=7\n');
     if (argv[0] === 'systemctl') return ok('ActiveState=inactive\nJob=\nResult=exit-code\n');
     if (argv[0] === 'journalctl' && line.includes('UNIT=home-sftp.mount MESSAGE_ID')) {
-      const id = weather.stoppedByHand ? STOPPING : STARTED;
-      return ok(JSON.stringify({ _BOOT_ID: 'b', MESSAGE_ID: id }));
+      if (stopJob === undefined) return ok(JSON.stringify({ _BOOT_ID: 'b', MESSAGE_ID: STARTED }));
+      const [JOB_RESULT, at] = [stopJob.result, String(stopJob.at * 1000)];
+      return ok(JSON.stringify({ _BOOT_ID: 'b', MESSAGE_ID: STOPPED, JOB_RESULT, __REALTIME_TIMESTAMP: at }));
     }
     if (argv[0] === 'journalctl' && line.includes('_PID=1')) return ok(JSON.stringify({ _BOOT_ID: 'b' }));
     if (argv[0] === 'journalctl') return ok(weather.mountFails ?? '');
@@ -149,6 +190,8 @@ export function simulateHost(directory: string) {
         },
         stopServing: async () => {
           events.push('refuse');
+          if (weather.bus !== undefined)
+            throw new OperationError({ op: 'stop', target: 'sshd' }, weather.bus);
           weather.sshdRuns = false;
         },
         sshdActive: () => weather.sshdRuns,
@@ -163,12 +206,13 @@ export function simulateHost(directory: string) {
         exec,
         look,
         log: createLog('info', { write: (line) => logged.push(JSON.parse(line)) }),
-        now: () => 1_700_000_000_000 + clockMs,
+        now: nowMs,
         monotonicMs: () => clockMs,
         random: () => 0.5,
         expectation: REAL_MOUNT,
         writeProbe: ['agent', 'mount-probe'],
-        maintenanceFlag: `${directory}/maintenance`,
+        maintenanceFlag: join(directory, 'maintenance'),
+        helperDirectories: directories,
       },
     );
   let watch = create();
@@ -182,6 +226,11 @@ export function simulateHost(directory: string) {
     report: () => watch.report(),
     writeFailed: () => watch.writeFailed(),
     setMaintenance: (on: boolean) => watch.setMaintenance(on),
+    leftovers: () => readdirSync(directories.state),
+    /** A stop job of the mount unit ends: `done` or `failed`. It is up to the test what is mounted then. */
+    stopJobEnded: (result: string) => {
+      stopJob = { result, at: nowMs() + 1 };
+    },
     restartAgent: () => {
       watch = create();
     },

@@ -29,7 +29,11 @@ describe('stateFileName', () => {
 
 describe('parseStateFile', () => {
   it('reads the file system and the tunnel’s process', () => {
-    expect(parse(STATE)).toEqual({ fileSystemId: 'fs-0123456789abcdef0', port: 20123, proxyPid: 4711 });
+    expect(parse(STATE)).toMatchObject({
+      fileSystemId: 'fs-0123456789abcdef0',
+      port: 20123,
+      proxyPid: 4711,
+    });
   });
 
   it('refuses content that contradicts the name', () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -93,6 +93,89 @@ describe('a hang', () => {
   });
 });
 
+describe('a mount that hangs for good, also for what was killed in it', () => {
+  it('does not speak against the fresh one, on which partners are served', async () => {
+    await serving();
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung-for-good';
+    host.weather.umountWorks = (flags) => flags.includes('-l');
+    await host.until(({ health }) => health === 'hung', 20);
+    await host.until(({ health }) => health === 'healthy');
+    expect(host.report()).toMatchObject({ serving: true, probesStuck: 1 });
+    await host.run(600);
+    expect(host.events.filter((event) => event === 'mount')).toHaveLength(1);
+    expect(host.report().health).toBe('healthy');
+  });
+});
+
+it('is sure of a server that flaps, though no two answers in a row are alike', async () => {
+  await serving();
+  const [mount] = host.weather.mounts;
+  if (mount !== undefined) mount.condition = 'flapping';
+  const began = host.seconds();
+  await host.until(({ health }) => health !== 'healthy' && health !== 'suspect', 20);
+  expect(host.seconds() - began).toBeLessThanOrEqual(15);
+  expect(host.events[0]).toBe('refuse');
+});
+
+describe('a host that fails the probe', () => {
+  const BUS = 'Failed to start transient service unit: Transport endpoint is not connected\n';
+
+  it('takes a healthy mount from nobody, and the state says that it can’t be probed', async () => {
+    await serving();
+    host.weather.bus = BUS;
+    host.writeFailed();
+    await host.until(({ health }) => health === 'suspect', 10);
+    expect(host.report()).toMatchObject({ serving: true, detail: expect.stringMatching(/can’t be probed/) });
+    await host.run(600);
+    expect(host.report()).toMatchObject({ serving: true, health: 'suspect' });
+    host.weather.bus = undefined;
+    await host.until(({ health }) => health === 'healthy', 10);
+    expect(host.events).toEqual([]);
+  });
+
+  it('is asked no more often than a good mount, and does not hide a hang', async () => {
+    await serving();
+    host.weather.bus = BUS;
+    host.writeFailed();
+    await host.run(300);
+    const writes = host.commands.filter((line) => line.includes('mount-probe')).length;
+    expect(writes).toBeGreaterThan(10);
+    expect(writes).toBeLessThanOrEqual(300 / 4 + 1);
+    const [mount] = host.weather.mounts;
+    if (mount !== undefined) mount.condition = 'hung';
+    const began = host.seconds();
+    await host.until(({ health }) => health === 'hung', 20);
+    expect(host.seconds() - began).toBeLessThanOrEqual(15);
+  });
+
+  it('does not serve a fresh mount before a write came through', async () => {
+    host.weather.mounts = [{ id: 7, kind: 'ours', condition: 'good' }];
+    host.weather.bus = BUS;
+    await host.run(60);
+    expect(host.report()).toMatchObject({ serving: false, detail: expect.stringMatching(/write probe/) });
+    host.weather.bus = undefined;
+    await host.until(({ health }) => health === 'healthy', 10);
+    expect(host.events).toEqual(['serve']);
+  });
+});
+
+it('takes nothing away that answers again before it was asked for a write', async () => {
+  await serving();
+  const [mount] = host.weather.mounts;
+  if (mount !== undefined) mount.condition = 'read-only';
+  host.writeFailed();
+  // PID 1 fails the first attempt to take it away.
+  await host.until(({ health }) => health === 'suspect', 10);
+  host.weather.umountWorks = () => false;
+  await host.until(({ health }) => health === 'failed', 60);
+  if (mount !== undefined) mount.condition = 'good';
+  host.weather.umountWorks = () => true;
+  host.events.splice(0);
+  await host.until(({ health }) => health === 'healthy', 10);
+  expect(host.events).toEqual(['serve']);
+});
+
 describe('an export that turns read-only', () => {
   const writes = () => host.commands.filter((line) => line.includes('mount-probe')).length;
 
@@ -148,7 +231,7 @@ describe('a lost mount', () => {
   it('that somebody stopped is left alone until they start it', async () => {
     await serving();
     host.weather.mounts = [];
-    host.weather.stoppedByHand = true;
+    host.stopJobEnded('done');
     await host.run(300);
     expect(host.events).toEqual(['refuse']);
     expect(host.report()).toMatchObject({
@@ -158,6 +241,30 @@ describe('a lost mount', () => {
     host.weather.mounts = [{ id: 55, kind: 'ours', condition: 'good' }];
     await host.until(({ health }) => health === 'healthy', 10);
     expect(host.events).toEqual(['refuse', 'serve']);
+  });
+
+  it('whose stop failed, since it was busy, is served on; what is lost later is repaired', async () => {
+    await serving();
+    host.stopJobEnded('failed');
+    // The partner sshd was stopped before it.
+    host.weather.sshdRuns = false;
+    await host.until(({ serving }) => serving && host.weather.sshdRuns, 5);
+    await host.run(3600);
+    host.weather.mounts = [];
+    await host.until(({ health }) => health === 'absent', 5);
+    await host.until(({ health }) => health === 'healthy', 10);
+  });
+
+  it('that was mounted by hand after a stop is repaired when that is lost', async () => {
+    await serving();
+    host.weather.mounts = [];
+    host.stopJobEnded('done');
+    await host.until(({ health }) => health === 'maintenance', 5);
+    host.weather.mounts = [{ id: 55, kind: 'ours', condition: 'good' }];
+    await host.until(({ health }) => health === 'healthy', 10);
+    host.weather.mounts = [];
+    await host.until(({ health }) => health === 'absent', 5);
+    await host.until(({ health }) => health === 'healthy', 10);
   });
 
   it('that was exchanged between two looks is proven anew', async () => {
@@ -228,6 +335,21 @@ describe('a mount that fails', () => {
     await host.until(({ health }) => health === 'healthy', 4);
   });
 
+  it('by hanging for a weekend leaves no file that blocks a port of the helper’s', async () => {
+    host.weather.mountHangs = true;
+    host.weather.helperWatchdog = 'inactive';
+    for (let minutes = 0; minutes < 180; minutes += 10) {
+      await host.run(600);
+      expect(host.leftovers().length).toBeLessThan(30);
+    }
+    // The simulated helper has a hundred ports, the real one a thousand.
+    expect(host.events.filter((event) => event === 'mount').length).toBeGreaterThan(110);
+    expect(host.weather.helperWatchdog).toBe('active');
+    host.weather.mountHangs = false;
+    // An attempt of the patient ones may be under way, which the helper ends.
+    await host.until(({ health }) => health === 'healthy', 20);
+  });
+
   it('is not even tried over a directory that holds something', async () => {
     host.weather.mountpointFault = 'it is not empty';
     await host.until(({ health }) => health === 'failed', 10);
@@ -250,6 +372,33 @@ describe('maintenance', () => {
     await host.until(({ health }) => health === 'healthy', 10);
   });
 
+  it('is in force also where its file can’t be written, and that is told once', async () => {
+    await serving();
+    await mkdir(join(directory, 'maintenance'));
+    host.setMaintenance(true);
+    await host.run(60);
+    expect(host.events).toEqual(['refuse']);
+    expect(host.report()).toMatchObject({ health: 'maintenance', refused: true });
+    expect(host.logged.filter(({ msg }) => msg.includes('what was ordered holds'))).toHaveLength(1);
+    host.setMaintenance(false);
+    await host.until(({ health }) => health === 'healthy', 10);
+  });
+
+  it('does not say that partners are refused before they are', async () => {
+    await serving();
+    host.weather.bus = 'Failed to connect to bus: Connection refused';
+    host.setMaintenance(true);
+    await host.run(5);
+    expect(host.report()).toMatchObject({
+      serving: false,
+      refused: false,
+      detail: expect.stringMatching(/being stopped/),
+    });
+    host.weather.bus = undefined;
+    await host.until(({ refused }) => refused, 5);
+    expect(host.report().detail).toBe('maintenance is on');
+  });
+
   it('that ends on a mount still there proves it anew', async () => {
     await serving();
     host.setMaintenance(true);
@@ -262,7 +411,7 @@ describe('maintenance', () => {
   it('off overrules a unit that was stopped by hand', async () => {
     await serving();
     host.weather.mounts = [];
-    host.weather.stoppedByHand = true;
+    host.stopJobEnded('done');
     await host.until(({ health }) => health === 'maintenance', 5);
     host.setMaintenance(false);
     await host.until(({ health }) => health === 'healthy', 10);
