@@ -115,8 +115,8 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
     config,
     {
       prepareMount: sshd.prepareMount,
-      startServing: async () => {
-        await sshd.start();
+      startServing: async (proof) => {
+        await sshd.start(proof);
         // Newcomers waited for the mount.
         syncLoop?.wake();
       },

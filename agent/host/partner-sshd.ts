@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config.ts';
 import { messageOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import { createInTurn } from '../os/in-turn.ts';
 import { reloadUnit, showUnit, startUnit, stopUnit } from '../os/systemd.ts';
 import { createChrootLogs } from './chroot-log.ts';
+import { createMountProof } from './mount-proof.ts';
 import { ensureMountUnit } from './mount-unit.ts';
 import { ensureMountpoint } from './mountpoint.ts';
 import { HOST_PATHS, type HostPaths, SSHD_UNIT } from './paths.ts';
@@ -15,13 +17,17 @@ const START_MS = 25_000;
 const STOP_MS = 10_000;
 /** PID 1 is asked this often; in between, the sshd's process is looked for, which costs nothing. */
 const ASK_MS = 5_000;
+const REMOVE_MS = 1_000;
 
 /** The partners' sshd and what it stands on. Its unit outlives the agent. */
 export interface PartnerSshd {
   /** Renders the mount unit, and makes the directory below the mount ready. Only while nothing is mounted there. */
   prepareMount(): Promise<void>;
-  /** Starts the sshd with the newest configuration; one that runs goes on. @throws OperationError */
-  start(): Promise<void>;
+  /**
+   * Starts the sshd with the newest configuration. One that runs on this mount goes on; one on another is ended.
+   * @param proof of the mount that partners may be served on @throws OperationError
+   */
+  start(proof: string): Promise<void>;
   /** Stops the sshd and ends its sessions. @throws OperationError */
   stop(): Promise<void>;
   /** Tells it all users whose chroot exists, so that their sessions are logged. @throws OperationError */
@@ -52,6 +58,7 @@ export function createPartnerSshd(
   const { exec, log, monotonicMs } = edges;
   const files = createSshdFiles(paths, edges);
   const chroots = createChrootLogs(paths.runtime, edges);
+  const mountProof = createMountProof(paths.runtime);
   let changed = true;
   let keysChanged = false;
   /** What kept it from being configured, so that it is logged once and not each second. */
@@ -95,7 +102,7 @@ export function createPartnerSshd(
       const path = config().mount.path;
       log.warn({ path, fault }, 'the directory below the mount can’t be made immutable on this file system');
     },
-    start: () => {
+    start: (proof) => {
       const stopsBefore = stops;
       return inTurn(async () => {
         try {
@@ -107,8 +114,11 @@ export function createPartnerSshd(
           log.error({ err: cause, hint }, 'the partner sshd starts with its old configuration');
         }
         if (stops !== stopsBefore) throw stoppedMeanwhile();
-        await startUnit(exec, SSHD_UNIT, START_MS);
+        // systemd may have missed that the mount went and came, and with that to end the sshd of the old one.
+        if (await mountProof.write(proof)) await stopUnit(exec, SSHD_UNIT, STOP_MS);
+        if (stops === stopsBefore) await startUnit(exec, SSHD_UNIT, START_MS);
         if (stops !== stopsBefore) {
+          await mountProof.remove();
           await stopUnit(exec, SSHD_UNIT, STOP_MS);
           throw stoppedMeanwhile();
         }
@@ -119,6 +129,11 @@ export function createPartnerSshd(
     stop: async () => {
       // At once: what is in turn may be waiting for the very mount whose partners are to be refused.
       stops += 1;
+      // First, so that nothing starts it again; but above all it is stopped.
+      const removed = mountProof.remove().catch((cause: unknown) => {
+        log.error({ err: cause }, 'the proof of the mount could not be removed');
+      });
+      await Promise.race([removed, sleep(REMOVE_MS, undefined, { ref: false })]);
       await stopUnit(exec, SSHD_UNIT, STOP_MS);
       active = false;
       mainPid = '0';

@@ -21,6 +21,8 @@ export type Sight =
       readonly readOnly: boolean;
       readonly port: number;
       readonly proxyPid: number | undefined;
+      /** By what the partner sshd, when it starts, knows this very mount again; see {@link proofOf}. */
+      readonly proof: string;
     };
 
 export interface Evidence {
@@ -62,7 +64,16 @@ export function identify(evidence: Evidence): Sight {
     return foreign(`${state.fileSystemId} is mounted there, not ${fileSystemId}`);
   }
   const readOnly = entry.options.includes('ro') || entry.superOptions.includes('ro');
-  return { kind: 'ours', ...common, readOnly, port, proxyPid: state.proxyPid };
+  const proof = proofOf(entry, port);
+  return { kind: 'ours', ...common, readOnly, port, proxyPid: state.proxyPid, proof };
+}
+
+/**
+ * What a mount keeps in every mount namespace, and shares with no other: `DEVICE ROOT TYPE PORT`. packaging/systemd's
+ * sshd-launcher makes the same of what it sees.
+ */
+function proofOf({ device, root, fsType }: MountEntry, port: number): string {
+  return `${device} ${root} ${fsType} ${port}`;
 }
 
 function tunnelPort({ source, superOptions }: MountEntry, expectation: MountExpectation): number | undefined {

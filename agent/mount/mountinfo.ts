@@ -2,6 +2,10 @@
 export interface MountEntry {
   readonly id: number;
   readonly parent: number;
+  /** `major:minor` of the file system, as it stands there. */
+  readonly device: string;
+  /** What of the file system is mounted, as it stands there (octal escapes included): `/` for all of it. */
+  readonly root: string;
   readonly path: string;
   /** Of this mount: `rw`, `nosuid`, … */
   readonly options: readonly string[];
@@ -20,13 +24,15 @@ function parseLine(line: string): MountEntry | undefined {
   const fields = line.split(' ');
   // id parent major:minor root path options [optional…] - type source super-options
   const dash = fields.indexOf('-', 6);
-  const [id = '', parent = '', , , path = '', options = ''] = fields;
+  const [id = '', parent = '', device = '', root = '', path = '', options = ''] = fields;
   if (dash < 0 || !/^\d+$/.test(id) || !/^\d+$/.test(parent)) return undefined;
   const [fsType = '', source = '', superOptions = ''] = fields.slice(dash + 1);
   if (fsType === '' || !path.startsWith('/')) return undefined;
   return {
     id: Number(id),
     parent: Number(parent),
+    device,
+    root,
     path: unescapeOctal(path),
     options: unescapeOctal(options).split(','),
     fsType: unescapeOctal(fsType),

@@ -5,7 +5,8 @@ const RETRY_MS = 2_000;
 
 export interface ServingHooks {
   stopServing(): Promise<void>;
-  startServing(): Promise<void>;
+  /** @param proof of the mount that partners may be served on */
+  startServing(proof: string): Promise<void>;
   recovered(seconds: number): void;
 }
 
@@ -20,7 +21,7 @@ export interface Serving {
   /** The sshd may still run though it should not. */
   needsStop(): boolean;
   /** Starts the partner sshd, unless a failure was too recent. @throws OperationError */
-  start(): Promise<void>;
+  start(proof: string): Promise<void>;
   /** Why the last start failed. */
   problem(): string | undefined;
   recoveries(): { readonly count: number; readonly lastSeconds: number | null };
@@ -50,11 +51,11 @@ export function createServing(hooks: ServingHooks, monotonicMs: () => number): S
       stopped = true;
     },
     needsStop: () => serving !== false || !stopped,
-    start: async () => {
+    start: async (proof) => {
       if (serving === true || monotonicMs() < notBeforeMs) return;
       stopped = false;
       try {
-        await hooks.startServing();
+        await hooks.startServing(proof);
       } catch (cause) {
         problem = messageOf(cause);
         notBeforeMs = monotonicMs() + RETRY_MS;

@@ -24,7 +24,7 @@ export interface MountHooks extends ServingHooks {
   /** Stops the partner sshd and ends its sessions. */
   stopServing(): Promise<void>;
   /** Starts the partner sshd; where it runs already, its sessions must not notice. */
-  startServing(): Promise<void>;
+  startServing(proof: string): Promise<void>;
   /** Whether the partner sshd runs, by the last look; where it does not though it should, it is started again. */
   sshdActive?(): boolean;
   /** Partners are served again, after so many seconds. */
@@ -142,7 +142,8 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
     if (serving.isServing() === true) activity.forgetFailure();
     // Stopped by its journal's units, say, or killed: systemd restarts what fails, not what is stopped.
     if (serving.isServing() === true && hooks.sshdActive?.() === false) serving.lost();
-    await activity.begin(serving.isServing() === true ? lookAfterHelper(seen) : serving.start());
+    if (serving.isServing() === true) await activity.begin(lookAfterHelper(seen));
+    else if (seen.kind === 'ours') await activity.begin(serving.start(seen.proof));
   };
 
   /** While partners are served, and between two attempts to bring the mount back: an outage of days leaves most. */

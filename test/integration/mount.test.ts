@@ -177,6 +177,56 @@ it('refuses partners also when the mount goes while the agent is dead, and keeps
   await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
 });
 
+describe('a partner sshd that starts while the agent is dead', () => {
+  const stop = async () => await bed.run(['systemctl', 'kill', '--signal=KILL', SSHD]);
+  /** systemd starts it again each second. */
+  const isRefusing = async () =>
+    (await bed.exec(['journalctl', '--namespace=s3files-sftp', '-o', 'cat', '-n', '20'])).stdout.includes(
+      'is not what s3files-sftp-agent has proven',
+    );
+  beforeAll(async () => {
+    await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+    await bed.run(['systemctl', 'stop', AGENT]);
+  });
+  afterAll(async () => {
+    await bed.run(['systemctl', 'start', AGENT]);
+    await mountIs('healthy', ({ health, serving }) => health === 'healthy' && serving);
+  });
+
+  it('serves on the mount that the agent has proven', async () => {
+    const before = await bed.unit(SSHD, 'MainPID');
+    await stop();
+    await until('the next one', async () => {
+      const pid = await bed.unit(SSHD, 'MainPID');
+      return pid !== before && pid !== '0' && (await isListening());
+    });
+    await bed.run(['systemctl', 'restart', SSHD]);
+    expect(await isListening()).toBe(true);
+    expect(await isRefusing()).toBe(false);
+  });
+
+  it('serves no file system that was mounted over it since, and serves again once that is gone', async () => {
+    await bed.faults.mountOver('/home/sftp');
+    await stop();
+    await until('the refusal', isRefusing);
+    expect(await isListening()).toBe(false);
+    // As long as it lasts: systemd tries each second.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect(await isListening()).toBe(false);
+    await bed.faults.umount('/home/sftp');
+    await until('the door', isListening);
+  });
+
+  it('serves no mount of a kind that was made by hand since, though it is the same file system', async () => {
+    await bed.faults.umount('/home/sftp', '-l');
+    await until('the partner sshd to go', async () => (await bed.unit(SSHD, 'ActiveState')) === 'inactive');
+    await bed.run(['mount', '-t', 's3files', `${FILE_SYSTEM}:/`, '/home/sftp']);
+    expect((await bed.exec(['systemctl', 'start', SSHD])).code).not.toBe(0);
+    expect(await isListening()).toBe(false);
+    await bed.run(['systemctl', 'stop', SSHD]);
+  });
+});
+
 it('starts the mount helper’s watchdog again', async () => {
   await bed.run(['systemctl', 'stop', 'amazon-efs-mount-watchdog']);
   const isBack = async () => (await bed.unit('amazon-efs-mount-watchdog', 'ActiveState')) === 'active';

@@ -14,6 +14,8 @@ const exited = (stdout: string, code = 0, stderr = ''): ExecResult => ({
   stderr,
 });
 
+const PROOF = '0:45 / nfs4 20123';
+
 let directory: string;
 let sshd: PartnerSshd;
 let port: number;
@@ -72,7 +74,7 @@ afterEach(() => rm(directory, { recursive: true }));
 
 describe('the partner sshd', () => {
   it('is bound to the mount unit before it is started', async () => {
-    await sshd.start();
+    await sshd.start(PROOF);
     const dropIn = await readFile(join(directory, 'units/s3files-sftp-sshd.service.d/mount.conf'), 'utf8');
     expect(dropIn).toMatch(/^BindsTo=home-sftp\.mount$/m);
     expect(dropIn).toMatch(/^After=home-sftp\.mount$/m);
@@ -84,7 +86,7 @@ describe('the partner sshd', () => {
   });
 
   it('reads a changed configuration without ending a session', async () => {
-    await sshd.start();
+    await sshd.start(PROOF);
     port = 2022;
     sshd.configChanged();
     await sshd.refresh();
@@ -96,7 +98,7 @@ describe('the partner sshd', () => {
   });
 
   it('keeps the old configuration where sshd refuses the new one, says so once, and still starts', async () => {
-    await sshd.start();
+    await sshd.start(PROOF);
     port = 2022;
     refused = 2022;
     sshd.configChanged();
@@ -106,18 +108,18 @@ describe('the partner sshd', () => {
     expect(logged.filter((line) => line.includes('Badly configured'))).toHaveLength(1);
     await sshd.stop();
     sshd.configChanged();
-    await sshd.start();
+    await sshd.start(PROOF);
     expect(sshd.active()).toBe(true);
   });
 
   it('is not started without any configuration that sshd accepts', async () => {
     refused = 2222;
-    await expect(sshd.start()).rejects.toThrow(/Badly configured/);
+    await expect(sshd.start(PROOF)).rejects.toThrow(/Badly configured/);
     expect(ran('start -- s3files-sftp-sshd.service')).toBe(0);
   });
 
   it('notices that its sshd is gone', async () => {
-    await sshd.start();
+    await sshd.start(PROOF);
     active = false;
     await sshd.stop();
     await sshd.refresh();
@@ -125,9 +127,45 @@ describe('the partner sshd', () => {
   });
 });
 
+describe('the proof of the mount', () => {
+  const proven = () => readFile(join(directory, 'run/proven'), 'utf8').catch(() => undefined);
+
+  it('is there before the sshd starts, which serves no other, and gone before it is stopped', async () => {
+    const seen: (string | undefined)[] = [];
+    const watching: Exec = async (argv, options) => {
+      if (/ (start|stop) -- s3files-sftp-sshd/.test(argv.join(' '))) seen.push(await proven());
+      return await exec(argv, options);
+    };
+    const log = createLog('info', { write: () => {} });
+    const own = createPartnerSshd(config, { exec: watching, log, monotonicMs: () => 0 }, paths());
+    await own.start(PROOF);
+    await own.stop();
+    expect(seen).toEqual([`${PROOF}\n`, undefined]);
+  });
+
+  it('lets the sshd of this mount run on, and ends one of another', async () => {
+    await sshd.start(PROOF);
+    await sshd.start(PROOF);
+    expect(ran('stop --')).toBe(0);
+    await sshd.start('0:46 / nfs4 20124');
+    const order = (part: string) => commands.findLastIndex((line) => line.includes(part));
+    expect(ran('stop -- s3files-sftp-sshd.service')).toBe(1);
+    expect(order('stop --')).toBeLessThan(order('start --'));
+    expect(await proven()).toBe('0:46 / nfs4 20124\n');
+  });
+
+  it('does not outlast a stop that came while it was written', async () => {
+    const start = sshd.start(PROOF);
+    await sshd.stop();
+    await expect(start).rejects.toThrow(/told to stop/);
+    expect(await proven()).toBeUndefined();
+    expect(active).toBe(false);
+  });
+});
+
 describe('the chroots’ log socket', () => {
   it('is bound for a running sshd, in its namespace, for valid names only', async () => {
-    await sshd.start();
+    await sshd.start(PROOF);
     const before = ran('nsenter');
     await sshd.setChroots(['acme', '../etc', 'a b', 'beta', 'x\ny']);
     expect(await readFile(join(directory, 'run/chroots'), 'utf8')).toBe('acme\nbeta\n');
@@ -164,11 +202,11 @@ describe('told to stop while a start hangs on the mount', () => {
       { exec: hanging, log: createLog('info', { write: () => {} }), monotonicMs: () => performance.now() },
       paths(),
     );
-    await slow.start();
+    await slow.start(PROOF);
     hangs = true;
     const chroots = slow.setChroots(['alice']);
     await expect.poll(() => binding).toBe(true);
-    const restart = slow.start();
+    const restart = slow.start(PROOF);
     await slow.stop();
     expect(active).toBe(false);
     release();

@@ -28,6 +28,7 @@ describe('identify', () => {
       readOnly: false,
       port: 20123,
       proxyPid: 4711,
+      proof: '0:45 / nfs4 20123',
     });
   });
 

@@ -9,7 +9,15 @@ const { mount } = parseConfig(
   '[mount]\nfile_system_id = "fs-0123456789abcdef0"\n[uploads]\nbucket = "bucket"\n',
 );
 const ABSENT: Sight = { kind: 'absent' };
-const OURS: Sight = { kind: 'ours', mountId: 9, depth: 1, readOnly: false, port: 20123, proxyPid: 7 };
+const OURS: Sight = {
+  kind: 'ours',
+  mountId: 9,
+  depth: 1,
+  readOnly: false,
+  port: 20123,
+  proxyPid: 7,
+  proof: '0:45 / nfs4 20123',
+};
 const UNNAMED: Sight = { kind: 'foreign', mountId: 9, depth: 1, detail: 'no state file says which' };
 
 /** What `systemctl show` says of the mount unit. */

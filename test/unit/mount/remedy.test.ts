@@ -18,6 +18,7 @@ const ours = (mountId = 91): Sight => ({
   readOnly: false,
   port: 20123,
   proxyPid: 4711,
+  proof: '0:45 / nfs4 20123',
 });
 const foreign: Sight = { kind: 'foreign', mountId: 92, depth: 2, detail: 'tmpfs' };
 const absent: Sight = { kind: 'absent' };

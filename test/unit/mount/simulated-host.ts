@@ -176,7 +176,8 @@ export function simulateHost(directory: string) {
     if (mount === undefined) return { kind: 'absent' };
     const common = { mountId: mount.id, depth: weather.mounts.length };
     if (mount.kind === 'foreign') return { kind: 'foreign', ...common, detail: 'a tmpfs is mounted there' };
-    return { kind: 'ours', ...common, readOnly: false, port: 20123, proxyPid: undefined };
+    const proof = `0:${mount.id} / nfs4 20123`;
+    return { kind: 'ours', ...common, readOnly: false, port: 20123, proxyPid: undefined, proof };
   };
 
   const create = () =>
