@@ -1,3 +1,5 @@
+import { authEvent, preauthEvent } from './login-lines.ts';
+
 /** What one line of the partner sshd says. Names are as sshd renders them, still encoded. */
 export type LogEvent =
   | { readonly kind: 'session-opened'; readonly user: string; readonly address: string }
@@ -74,12 +76,6 @@ const CUT_OPEN_TAIL = /^((?:READ|WRITE|APPEND)[A-Z,]*)(?: [mode 0-7]*)?$/;
 const CLOSE_TAIL = /^(\d+) written (\d+)$/;
 const SESSION = /^session (opened|closed) for local user (\S+) from \[([0-9A-Fa-f:.%a-z]+|UNKNOWN)\]$/;
 const WRITE_FAILED = /^(?:error: )?(?:process_write: )?write (?:"(.*)"|failed): (.+)$/;
-const AUTH = /^(Accepted|Failed) (\S+) for (?:invalid user )?/;
-/** Behind the user's name; what follows `ssh2` is the key, and of a certificate a text that its signer chose. */
-const AUTH_FROM = /^ from (\S+) port (\d+) ssh2(.*)$/;
-const AUTH_TAIL = /^(?:: \S+ (\S+)(?: ID .* \(serial \d+\) CA \S+ \S+)?)?(?: \[preauth\])?$/;
-const GAVE_UP =
-  /^(?:Connection (?:closed|reset) by|Disconnected from|Disconnecting) (?:authenticating|invalid) user (.*) (\S+) port (\d+)(?::.*)? \[preauth\]$/;
 
 const POSTAUTH = ' [postauth]';
 const PREAUTH = ' [preauth]';
@@ -92,12 +88,24 @@ const PREAUTH = ' [preauth]';
 export function parseMessage(identifier: string, message: string): LogEvent {
   if (identifier !== 'internal-sftp') {
     if (identifier !== 'sshd' && identifier !== 'sshd-session') return OTHER;
+    if (message.endsWith(PREAUTH)) return preauthEvent(onceEncoded(message));
     if (message.startsWith('Accepted ') || message.startsWith('Failed ')) return authEvent(message);
-    if (message.endsWith(PREAUTH)) return gaveUpEvent(message);
-    if (message.endsWith(POSTAUTH)) return sftpEvent(message.slice(0, -POSTAUTH.length));
-    if (message.length === LONGEST) return sftpEvent(withoutCutSuffix(message));
+    const relayed = message.endsWith(POSTAUTH)
+      ? message.slice(0, -POSTAUTH.length)
+      : message.length === LONGEST
+        ? withoutCutSuffix(message)
+        : message;
+    return sftpEvent(onceEncoded(relayed), relayed.length);
   }
-  return sftpEvent(message);
+  return sftpEvent(message, message.length);
+}
+
+/**
+ * log.c encodes a message before it hands it to the monitor, and the monitor's own log.c does so once more: each
+ * backslash of a relayed line is doubled. A cut comes after that and may leave the half of one.
+ */
+function onceEncoded(message: string): string {
+  return message.includes('\\') ? message.replaceAll('\\\\', '\\') : message;
 }
 
 /** The monitor's suffix is cut as well; before a part of it, a message that ends as sshd's do is whole. */
@@ -107,19 +115,20 @@ function withoutCutSuffix(message: string): string {
   return isSuffix && /["0-9]/.test(message.charAt(at - 1)) ? message.slice(0, at) : message;
 }
 
-function sftpEvent(message: string): LogEvent {
+/** @param length of the line as it was written, which shows whether it was cut */
+function sftpEvent(message: string, length: number): LogEvent {
   switch (message.charCodeAt(0)) {
     case 111: // o
-      return message.startsWith('open "') ? openEvent(message) : OTHER;
+      return message.startsWith('open "') ? openEvent(message, length) : OTHER;
     case 99: // c
-      return message.startsWith('close "') ? closeEvent(message, 7, false) : OTHER;
+      return message.startsWith('close "') ? closeEvent(message, 7, false, length) : OTHER;
     case 102: // f
-      return message.startsWith('forced close "') ? closeEvent(message, 14, true) : OTHER;
+      return message.startsWith('forced close "') ? closeEvent(message, 14, true, length) : OTHER;
     case 112: // p
-      if (message.startsWith('posix-rename old "')) return renameEvent(message, 18);
+      if (message.startsWith('posix-rename old "')) return renameEvent(message, 18, length);
       return message.startsWith('process_write: ') ? writeFailedEvent(message) : OTHER;
     case 114: // r
-      if (message.startsWith('rename old "')) return renameEvent(message, 12);
+      if (message.startsWith('rename old "')) return renameEvent(message, 12, length);
       if (message.startsWith('received client version ')) return VERBOSE;
       if (message.startsWith('remove name "')) return changeEvent('remove', message, 13, '"');
       return message.startsWith('rmdir name "') ? changeEvent('rmdir', message, 12, '"') : OTHER;
@@ -138,9 +147,9 @@ function sftpEvent(message: string): LogEvent {
   }
 }
 
-function openEvent(message: string): LogEvent {
+function openEvent(message: string, length: number): LogEvent {
   const end = message.lastIndexOf('" flags ');
-  const isCut = message.length >= CUT_FROM;
+  const isCut = length >= CUT_FROM;
   const tail = end < 6 ? null : (isCut ? CUT_OPEN_TAIL : OPEN_TAIL).exec(message.slice(end + 8));
   if (tail === null) return isCut ? { kind: 'cut-open', beginning: message.slice(6) } : OTHER;
   const flags = tail[1] ?? '';
@@ -149,19 +158,19 @@ function openEvent(message: string): LogEvent {
   return { kind: 'opened', name: message.slice(6, end), writes, fresh };
 }
 
-function closeEvent(message: string, start: number, forced: boolean): LogEvent {
+function closeEvent(message: string, start: number, forced: boolean, length: number): LogEvent {
   const end = message.lastIndexOf('" bytes read ');
   const tail = end < start ? null : CLOSE_TAIL.exec(message.slice(end + 13));
-  if (tail === null || message.length >= DOUBTFUL_FROM)
-    return message.length < CUT_FROM ? OTHER : { kind: 'cut-close', forced, beginning: message.slice(start) };
+  if (tail === null || length >= DOUBTFUL_FROM)
+    return length < CUT_FROM ? OTHER : { kind: 'cut-close', forced, beginning: message.slice(start) };
   const name = message.slice(start, end);
   return { kind: 'closed', name, forced, read: Number(tail[1]), written: Number(tail[2]) };
 }
 
 /** Quotes in names are not escaped, so `" new "` may stand more than once; the session knows which name exists. */
-function renameEvent(message: string, start: number): LogEvent {
-  const isWhole = message.endsWith('"') && message.length < DOUBTFUL_FROM;
-  const cut = !isWhole && message.length >= CUT_FROM;
+function renameEvent(message: string, start: number, length: number): LogEvent {
+  const isWhole = message.endsWith('"') && length < DOUBTFUL_FROM;
+  const cut = !isWhole && length >= CUT_FROM;
   if (!cut && !isWhole) return OTHER;
   const end = cut ? message.length : message.length - 1;
   const targets: { from: string; to: string }[] = [];
@@ -211,33 +220,4 @@ function writeFailedEvent(message: string): LogEvent {
   const match = WRITE_FAILED.exec(message);
   if (match === null) return OTHER;
   return { kind: 'write-failed', beginning: match[1] ?? null, reason: match[2] ?? '' };
-}
-
-/**
- * A stranger chooses the user's name, and the text of a certificate: either may look like the address. sshd's own end
- * of the line is well-formed, so that a line with two readings was made to confuse, and says nothing.
- */
-function authEvent(message: string): LogEvent {
-  const beginning = AUTH.exec(message);
-  if (beginning === null) return OTHER;
-  const [{ length: start }, verb, method = ''] = beginning;
-  const kind = verb === 'Accepted' ? 'accepted' : 'failed';
-  let event = OTHER;
-  for (let at = message.indexOf(' from ', start); at >= 0; at = message.indexOf(' from ', at + 1)) {
-    const from = AUTH_FROM.exec(message.slice(at));
-    const tail = from !== null ? AUTH_TAIL.exec(from[3] ?? '') : null;
-    if (from === null || tail === null) continue;
-    if (event !== OTHER) return OTHER;
-    const [, address = '', port] = from;
-    const user = message.slice(start, at);
-    event = { kind, method, user, address, port: Number(port), fingerprint: tail[1] ?? null };
-  }
-  return event;
-}
-
-function gaveUpEvent(message: string): LogEvent {
-  const match = GAVE_UP.exec(message);
-  if (match === null) return OTHER;
-  const [, user = '', address = '', port] = match;
-  return { kind: 'gave-up', user, address, port: Number(port) };
 }

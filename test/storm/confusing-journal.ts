@@ -110,19 +110,37 @@ export function confusingJournal(seed: number, count: number): ConfusingJournal 
   return { lines: lines.slice(0, count), partners: PARTNERS, truth };
 }
 
+/** OpenSSH's log.c writes `syslog(pri, "%.500s", …)`. */
+const LONGEST = 500;
+
+/**
+ * A message as sshd's monitor writes it for its child: log.c has encoded it once already, and does so once more
+ * (VIS_CSTYLE doubles a backslash) before it cuts what is too long.
+ * @param message as log.c of the child rendered it
+ */
+export function relayed(message: string): string {
+  return `${message} [postauth]`.replaceAll('\\', '\\\\').slice(0, LONGEST);
+}
+
 type Write = (message: string, pid: number, uid: number, identifier: string) => void;
 
 /** @param monitored its lines come through sshd's monitor, as with the patch of Enterprise Linux */
 function createSession(index: number, monitored: boolean) {
   const uid = monitored ? 0 : FIRST_UID + index;
-  const [identifier, suffix] = monitored ? ['sshd-session', ' [postauth]'] : ['internal-sftp', ''];
   const pid = 1_000 + index;
-  const say = (write: Write, message: string) => write(`${message}${suffix}`, pid, uid, identifier ?? '');
+  const say = (write: Write, message: string) => {
+    if (monitored) write(relayed(message), pid, uid, 'sshd-session');
+    else write(message.slice(0, LONGEST), pid, uid, 'internal-sftp');
+  };
+  const address = `10.0.0.${index}`;
   return {
     pid,
     say,
     open: (write: Write) => {
-      say(write, `session opened for local user partner${index} from [10.0.0.${index}]`);
+      // The monitor has the pid of the lines that it passes on; of the others sshd's own process has another one.
+      const login = `Accepted publickey for partner${index} from ${address} port 40000 ssh2: ED25519 SHA256:abc`;
+      write(login, monitored ? pid : pid + 10_000, 0, 'sshd-session');
+      say(write, `session opened for local user partner${index} from [${address}]`);
       say(write, 'received client version 3');
     },
   };

@@ -4,7 +4,7 @@ import { journalLineOf } from '../../../agent/uploads/journal-line.ts';
 import type { Outcome } from '../../../agent/uploads/outcome.ts';
 import { parseMessage } from '../../../agent/uploads/parse.ts';
 import { createFold, foldLine } from '../../../agent/uploads/sessions.ts';
-import { confusingJournal } from '../../storm/confusing-journal.ts';
+import { confusingJournal, relayed } from '../../storm/confusing-journal.ts';
 
 it('counts a million lines with names chosen to confuse as what they are', { timeout: 120_000 }, () => {
   const { lines, partners, truth } = confusingJournal(7, 1_000_000);
@@ -68,11 +68,14 @@ it('survives any text, and takes no more than a line’s length of time for it',
 it('reads back any name that fits a line, whatever it imitates', () => {
   fc.assert(
     fc.property(name, fc.nat(), fc.boolean(), (each, bytes, monitored) => {
-      const [who, suffix] = monitored ? ['sshd-session', ' [postauth]'] : ['internal-sftp', ''];
-      const opened = parseMessage(who, `open "${each}" flags WRITE,CREATE,TRUNCATE mode 0644${suffix}`);
-      expect(opened).toEqual({ kind: 'opened', name: each, writes: true, fresh: true });
-      const closed = parseMessage(who, `close "${each}" bytes read 0 written ${bytes}${suffix}`);
-      expect(closed).toEqual({ kind: 'closed', name: each, forced: false, read: 0, written: bytes });
+      const parse = (message: string) =>
+        monitored ? parseMessage('sshd-session', relayed(message)) : parseMessage('internal-sftp', message);
+      // As sshd's first encoding has it; what follows a cut is another test's.
+      const encoded = each.replaceAll('\\', '\\\\').slice(0, 100);
+      const opened = parse(`open "${encoded}" flags WRITE,CREATE,TRUNCATE mode 0644`);
+      expect(opened).toEqual({ kind: 'opened', name: encoded, writes: true, fresh: true });
+      const closed = parse(`close "${encoded}" bytes read 0 written ${bytes}`);
+      expect(closed).toEqual({ kind: 'closed', name: encoded, forced: false, read: 0, written: bytes });
     }),
     { numRuns: 5_000 },
   );

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { decodeName, wholeLetters } from '../../../agent/uploads/file-name.ts';
 import { parseMessage } from '../../../agent/uploads/parse.ts';
 
 const sftp = (message: string) => parseMessage('internal-sftp', message);
@@ -93,6 +94,30 @@ describe('the monitor’s dialect', () => {
       name: '/a',
       written: 3,
     });
+  });
+  it('undoes the second encoding of what the monitor passes on', () => {
+    expect(
+      parseMessage('sshd', 'open "/upload/gr\\\\303\\\\274n\\\\\\\\x" flags READ mode 0666 [postauth]'),
+    ).toMatchObject({ name: '/upload/gr\\303\\274n\\\\x' });
+    // Recorded from OpenSSH 9.2, of a login as `grün\\x`: once through the monitor, and once by sshd itself.
+    const user = 'gr\\303\\274n\\\\x';
+    expect(
+      parseMessage(
+        'sshd',
+        'Connection closed by invalid user gr\\\\303\\\\274n\\\\\\\\x 127.0.0.1 port 40414 [preauth]',
+      ),
+    ).toMatchObject({ kind: 'gave-up', user });
+    expect(
+      parseMessage('sshd', `Failed none for invalid user ${user} from 127.0.0.1 port 40414 ssh2`),
+    ).toMatchObject({ user });
+  });
+  it('knows a cut line by the length that it had, and half a backslash at its end', () => {
+    const open = `open "/${'\\\\303\\\\266'.repeat(60)}`.slice(0, 500);
+    expect(open.endsWith('3') || open.endsWith('\\')).toBe(true);
+    const event = parseMessage('sshd-session', open);
+    expect(event).toMatchObject({ kind: 'cut-open' });
+    const { beginning } = event as Extract<typeof event, { kind: 'cut-open' }>;
+    expect(decodeName(wholeLetters(beginning))).toMatch(/^\/ö{49}$/);
   });
   it('takes no other program’s lines, and none from before authentication', () => {
     expect(parseMessage('sudo', 'close "/a" bytes read 0 written 3')).toEqual({ kind: 'other' });
