@@ -82,10 +82,12 @@ async function measureThroughput(bed: Bed, login: Login, { figure, note }: Repor
       const order = pair % 2 === 0 ? (['with', 'without'] as const) : (['without', 'with'] as const);
       for (const which of order) {
         await bed.run(['systemctl', which === 'with' ? 'start' : 'stop', AGENT]);
-        if (which === 'with') await waitHealthy(bed);
+        if (which === 'with') await settledDown(bed);
         // Starting and stopping are no part of it.
-        await sleep(3_000);
-        rates[which].push(await upload());
+        await sleep(5_000);
+        const rate = await upload();
+        note(`${which} the agent: ${rate.toFixed(1)} MB/s`);
+        rates[which].push(rate);
       }
     }
   } finally {
@@ -149,6 +151,16 @@ async function measureMemory(bed: Bed, logins: readonly Login[], { figure, note 
   };
   await until('all uploads to be counted', arrived, { timeoutMs: 120_000, everyMs: 1_000 });
   figure({ name: 'its highest, until all were counted', value: highest / 1e6, unit: 'MB' });
+}
+
+/** Waits until an agent that has just started has done all that it does once: its own login, and the first look. */
+async function settledDown(bed: Bed): Promise<void> {
+  await waitHealthy(bed);
+  const done = async () => {
+    const { sessionLog, uploads } = await agentStatus(bed);
+    return sessionLog.state === 'heard' && uploads.witness.state === 'watching';
+  };
+  await until('the agent to have settled down', done, { timeoutMs: 60_000, everyMs: 500 });
 }
 
 function median(values: readonly number[]): number {
