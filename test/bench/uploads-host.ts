@@ -30,6 +30,8 @@ const SESSIONS = 1_000;
 const PARALLEL_LOGINS = 16;
 const MOST_MEGABYTES = 110;
 
+const STATE_DISK_KIB = 65_536;
+
 const PAIRS = 6;
 const FILES = 12;
 const FILE_BYTES = 24 * 1024 * 1024;
@@ -47,6 +49,8 @@ async function run(report: Report): Promise<void> {
       logins.push({ user: `partner${number}`, key: await bed.clients.key(`partner${number}`) });
     const users = Object.fromEntries(logins.map(({ user, key }) => [user, { publicKeys: [key.publicKey] }]));
     await bed.aws.putSecret(`${PREFIX}all`, { users });
+    // On a real host partners' bytes go over the network: its own disk, which the agent syncs, has nothing to do with them.
+    await bed.faults.smallDisk('/var/lib/s3files-sftp', STATE_DISK_KIB);
     await startAgent(bed);
     await waitHealthy(bed);
     for (const { user } of logins) await accountReady(bed, user);
