@@ -52,7 +52,7 @@ function parseLedger(text: string): Ledger | undefined {
     );
     if (!isWhole) return undefined;
     return {
-      users: new Map(users.map((user) => [user.name, user])),
+      users: new Map(users.map((user) => [user.name, { ...user, live: shared(user) }])),
       lastSuccessAt: file.lastSuccessAt ?? null,
       held: Array.isArray(file.held) ? (file.held as string[]) : [],
       recent: Array.isArray(file.recent) ? (file.recent as PastRemoval[]) : [],
@@ -62,10 +62,31 @@ function parseLedger(text: string): Ledger | undefined {
   }
 }
 
+/** A fingerprint is in memory once, though it is in the file twice. */
+function shared({ live, partner }: LedgerUser): readonly string[] {
+  return live.map((one) => partner.keys.find(({ fingerprint }) => fingerprint === one)?.fingerprint ?? one);
+}
+
 /** Writes the ledger so that a crash leaves the old one or the new. @throws OperationError */
-export async function writeLedger(path: string, { users, ...rest }: Ledger): Promise<void> {
-  const lines = [...users.values()].map((user) => JSON.stringify(user));
-  // One user to a line, for people who look.
-  const head = `${JSON.stringify({ version: VERSION, ...rest }).slice(0, -1)},"users":[`;
-  await writeFileDurable(path, `${head}\n${lines.join(',\n')}\n]}\n`, { mode: 0o600 });
+export async function writeLedger(path: string, ledger: Ledger): Promise<void> {
+  await writeFileDurable(path, pieces(ledger), { mode: 0o600 });
+}
+
+/** Users to a piece: ten thousand with three long keys each would be 30 MB in one. */
+const PIECE = 100;
+
+/** One user to a line, for people who look. */
+function* pieces({ users, ...rest }: Ledger): Generator<string> {
+  yield `${JSON.stringify({ version: VERSION, ...rest }).slice(0, -1)},"users":[`;
+  let lines: string[] = [];
+  let separator = '\n';
+  for (const user of users.values()) {
+    lines.push(JSON.stringify(user));
+    if (lines.length < PIECE) continue;
+    yield separator + lines.join(',\n');
+    separator = ',\n';
+    lines = [];
+  }
+  if (lines.length > 0) yield separator + lines.join(',\n');
+  yield '\n]}\n';
 }

@@ -1,6 +1,7 @@
 import { GECOS, HOME, MARKER_GROUP, SHELL } from '../os/account-marks.ts';
-import type { ActualAccount, KeyFile } from './actual.ts';
+import type { ActualAccount } from './actual.ts';
 import { renderAuthorizedKeys } from './authorized-keys.ts';
+import { type KeyFile, keyFileDigest } from './key-file.ts';
 import type { LedgerUser } from './ledger-user.ts';
 import type { Problem } from './partner.ts';
 import type { PlanInput } from './plan.ts';
@@ -24,7 +25,6 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
   const account = view.actual.accounts.get(user);
   const file = view.actual.keyFiles.get(user);
   const isOpen = entry.live.length > 0;
-  const content = isOpen ? renderAuthorizedKeys(partner, view.now) : '';
   const stranger = strangerFault(entry, account, view);
   if (stranger !== undefined) {
     const steps = file ? shut(entry, stranger.problem) : endSessions(entry);
@@ -47,12 +47,13 @@ export function planAccount(entry: LedgerUser, view: View): AccountOutcome {
     steps.push({ do: 'set-password', user, locked: !isOpen, why });
   }
 
-  const isRight = isOpen ? isRightFile(file, content, uid) : file === undefined;
+  const isRight = isOpen ? isRightFile(file, keyFileDigest(partner, view.now), uid) : file === undefined;
   const isReady = isComplete && hasPassword && drift.length === 0 && entry.chroot;
   // A new login opens last, when all else is ready; a file that is there is corrected whatever else is amiss.
   if (!isRight && !isOpen) steps.push({ do: 'remove-keys', user, why: 'no key is live' });
   else if (!isRight && (file || isReady)) {
     const why = file ? 'content, owner or mode was not as it should be' : 'the account is ready';
+    const content = renderAuthorizedKeys(partner, view.now);
     steps.push({ do: 'write-keys', user, gid: uid, content, opens: !file, why });
   }
   if (isRight || file === undefined) steps.push(...endSessions(entry));
@@ -133,8 +134,8 @@ function driftOf(account: ActualAccount, uid: number): string[] {
   return checks.filter(([, isRight]) => !isRight).map(([what]) => what);
 }
 
-function isRightFile(file: KeyFile | undefined, content: string, gid: number): boolean {
-  return file?.content === content && file.uid === 0 && file.gid === gid && file.mode === KEY_FILE_MODE;
+function isRightFile(file: KeyFile | undefined, digest: string, gid: number): boolean {
+  return file?.digest === digest && file.uid === 0 && file.gid === gid && file.mode === KEY_FILE_MODE;
 }
 
 function endSessions({ name: user, ending }: LedgerUser): Step[] {

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { GECOS, MARKER_GROUP } from '../os/account-marks.ts';
-import type { Actual, KeyFile } from './actual.ts';
+import type { Actual } from './actual.ts';
 import type { Removal } from './guard.ts';
+import type { KeyFile } from './key-file.ts';
 import { type LedgerUser, NOTHING_ENDING } from './ledger-user.ts';
 import { liveKeys, type Partner, type Problem } from './partner.ts';
 import type { PlanInput } from './plan.ts';
@@ -96,16 +96,8 @@ function foundEntry(name: string, uid: number, file: KeyFile | undefined): Ledge
     secret: '',
     partner: { name, secret: '', ...none },
     removed: false,
-    live: fingerprintsIn(file?.content ?? ''),
+    live: file?.fingerprints ?? [],
     ending: NOTHING_ENDING,
     chroot: false,
   };
-}
-
-/** Of the keys in a key file, as sshd logs them: SHA-256 of the key's blob (ssh-keygen(1), -l). */
-function fingerprintsIn(content: string): string[] {
-  return [...content.matchAll(/^(?!#).*\s(AAAA[A-Za-z0-9+/]+={0,2})(?:\s|$)/gm)].map(([, base64 = '']) => {
-    const digest = createHash('sha256').update(Buffer.from(base64, 'base64')).digest('base64');
-    return `SHA256:${digest.replace(/=+$/, '')}`;
-  });
 }

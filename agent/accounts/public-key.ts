@@ -49,8 +49,9 @@ export function parsePublicKey(text: string): KeyVerdict {
   const [type = '', base64 = ''] = line.split(/[ \t]+/);
   if (!isKeyType(type)) return refuse(wrongType(type, line));
   const blob = Buffer.from(base64, 'base64');
-  if (blob.length === 0 || blob.toString('base64') !== base64)
-    return refuse('is not whole: its base64 is malformed');
+  // Not the part of the line, which would keep all of the line in memory.
+  const canonical = blob.toString('base64');
+  if (blob.length === 0 || canonical !== base64) return refuse('is not whole: its base64 is malformed');
   const fields = wireFields(blob);
   if (fields?.length !== FIELDS[type] || fields[0]?.toString('latin1') !== type) {
     return refuse('is not whole: its content does not match its type');
@@ -62,7 +63,7 @@ export function parsePublicKey(text: string): KeyVerdict {
     return refuse(`is not a valid ${type} key`);
   }
   const fingerprint = `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
-  return { ok: true, key: { type, base64, fingerprint } };
+  return { ok: true, key: { type, base64: canonical, fingerprint } };
 }
 
 function refuse(problem: string): KeyVerdict {

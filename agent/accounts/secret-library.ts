@@ -2,7 +2,6 @@ import type { KeyCheck } from './key-check.ts';
 import type { LedgerUser } from './ledger-user.ts';
 import { isSamePartner, type Problem } from './partner.ts';
 import { type SecretDocument, type SecretEntry, settleEntry } from './secret-document.ts';
-import { parseSecret } from './secret-parse.ts';
 import type { SecretReading } from './secrets-source.ts';
 
 /** The last document that was read of each secret, kept from poll to poll; values themselves are never kept. */
@@ -37,9 +36,7 @@ export function createSecretLibrary(checkKeys: KeyCheck): SecretLibrary {
       gone.delete(secret);
     },
     async update(readings, known) {
-      const parsed = readings.flatMap((reading) =>
-        reading.state === 'changed' ? [parseSecret(reading)] : [],
-      );
+      const parsed = readings.flatMap((reading) => (reading.state === 'changed' ? [reading.document] : []));
       const keys = parsed.flatMap(({ entries }) => entries.flatMap(({ partner }) => partner?.keys ?? []));
       // Before anything is taken in: if the check fails, the next poll finds the same secrets changed again.
       const rejected = await checkKeys(keys);

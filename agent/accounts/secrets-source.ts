@@ -1,13 +1,13 @@
 import type { OperationError } from '../operation-error.ts';
+import type { SecretDocument } from './secret-document.ts';
 
 /** What Secrets Manager says of one secret. */
 export type SecretReading =
   | {
       readonly secret: string;
       readonly state: 'changed';
-      readonly versionId: string;
-      /** undefined: binary. */
-      readonly text: string | undefined;
+      /** What it says; the text itself, all of them at once, would take as much memory as everything else. */
+      readonly document: SecretDocument;
     }
   | { readonly secret: string; readonly state: 'unchanged' }
   /** By its own ResourceNotFound or DeletedDate, asked for by its name. */

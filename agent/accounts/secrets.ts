@@ -6,6 +6,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { nameOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
+import { parseSecret } from './secret-parse.ts';
 import type { SecretReading, SecretsReading, SecretsSource } from './secrets-source.ts';
 
 /** Of ListSecrets and BatchGetSecretValue (the API reference's maxima). */
@@ -84,7 +85,9 @@ export function createSecretsSource(
         const isSame = versionId !== '' && known.get(secret) === versionId;
         readings.set(
           secret,
-          isSame ? { secret, state: 'unchanged' } : { secret, state: 'changed', versionId, text },
+          isSame
+            ? { secret, state: 'unchanged' }
+            : { secret, state: 'changed', document: parseSecret({ secret, versionId, text }) },
         );
       }
       for (const { SecretId = '', ErrorCode = 'an unknown error' } of page.Errors ?? []) {

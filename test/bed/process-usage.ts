@@ -6,6 +6,8 @@ export interface ProcessUsage {
   readonly cpuSeconds: number;
   /** Resident memory in MB of 10^6 bytes. */
   readonly residentMb: number;
+  /** The most of it that there ever was. */
+  readonly peakMb: number;
 }
 
 /** USER_HZ, which Linux has had at 100 on every architecture that this runs on (time(7)). */
@@ -16,9 +18,12 @@ export function processUsage(pid: number): ProcessUsage {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field may hold anything in parentheses; utime and stime are the 14th and 15th.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (field: string) =>
+    (Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024) / 1e6;
   return {
     cpuSeconds: (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND,
-    residentMb: (Number(kib) * 1024) / 1e6,
+    residentMb: mb('VmRSS'),
+    peakMb: mb('VmHWM'),
   };
 }

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Actual, ActualAccount, KeyFile } from '../../../agent/accounts/actual.ts';
+import type { Actual, ActualAccount } from '../../../agent/accounts/actual.ts';
 import type { Closing } from '../../../agent/accounts/closing.ts';
 import { resolveDesired } from '../../../agent/accounts/desired.ts';
 import type { PastRemoval } from '../../../agent/accounts/guard.ts';
+import { type KeyFile, keyFileOf } from '../../../agent/accounts/key-file.ts';
 import type { LedgerUser } from '../../../agent/accounts/ledger-user.ts';
 import { liveKeys, type Partner, type PartnerKey } from '../../../agent/accounts/partner.ts';
 import { type Plan, planAccounts, type Reading } from '../../../agent/accounts/plan.ts';
@@ -20,6 +21,11 @@ const LIMITS = {
   maxRemovalsPercent: 10,
 };
 
+/** With its text, for people and expectations. */
+function fileOf(content: string, owner: Pick<KeyFile, 'uid' | 'gid' | 'mode'>) {
+  return { ...keyFileOf(content, owner), content };
+}
+
 interface Host {
   /** Users that are held. */
   held: readonly string[];
@@ -27,7 +33,7 @@ interface Host {
   readonly ledger: Map<string, LedgerUser>;
   readonly accounts: Map<string, ActualAccount>;
   readonly groups: Map<string, number>;
-  readonly keyFiles: Map<string, KeyFile>;
+  readonly keyFiles: Map<string, ReturnType<typeof fileOf>>;
 }
 
 interface Secrets {
@@ -108,7 +114,7 @@ function applyTo(host: Host, step: Step, now: number): void {
       host.keyFiles.delete(user);
       break;
     case 'write-keys':
-      host.keyFiles.set(user, { content: step.content, uid: 0, gid: step.gid, mode: 0o640 });
+      host.keyFiles.set(user, fileOf(step.content, { uid: 0, gid: step.gid, mode: 0o640 }));
       break;
     case 'end-sessions':
       if (known) host.ledger.set(user, { ...known, ending: [] });
@@ -393,7 +399,7 @@ describe('accounts that the ledger lost', () => {
         .digest('base64')
         .replace('=', ''),
     ];
-    const file = { content: `# x\nrestrict ssh-ed25519 ${base64}\n`, uid: 0, gid: uid ?? 0, mode: 0o640 };
+    const file = fileOf(`# x\nrestrict ssh-ed25519 ${base64}\n`, { uid: 0, gid: uid ?? 0, mode: 0o640 });
     host.keyFiles.set('alice', file);
     const { steps, plan } = converge(host, secretsOf({ ...alice, uid: 210_005 }, bob, carol, dave, erin));
     expect(steps).toContainEqual({
@@ -408,7 +414,7 @@ describe('accounts that the ledger lost', () => {
   it('keep their key file, and are reported, where their uid is outside of the range', () => {
     const host = emptyHost();
     host.accounts.set('otto', account(150_000));
-    host.keyFiles.set('otto', { content: 'x', uid: 0, gid: 0, mode: 0o640 });
+    host.keyFiles.set('otto', fileOf('x', { uid: 0, gid: 0, mode: 0o640 }));
     const { plan } = converge(host, secretsOf(alice));
     expect(plan.problems).toMatchObject([{ user: 'otto', hint: expect.stringContaining('uid_min') }]);
     expect(host.keyFiles.has('otto')).toBe(true);
@@ -417,7 +423,7 @@ describe('accounts that the ledger lost', () => {
   it('leave no key file behind that belongs to no account', () => {
     const host = emptyHost();
     for (const user of ['nobody-of-ours', 'op', '.swp'])
-      host.keyFiles.set(user, { content: 'x', uid: 0, gid: 0, mode: 0o640 });
+      host.keyFiles.set(user, fileOf('x', { uid: 0, gid: 0, mode: 0o640 }));
     converge(host, secretsOf(alice));
     expect([...host.keyFiles.keys()].sort()).toEqual(['.swp', 'alice']);
     expect(host.accounts.get('op')).toBe(STRANGER);
@@ -593,7 +599,7 @@ describe('the planner, whatever happened to host and secrets', () => {
       if (what === 'shell') host.accounts.set(name, { ...at, shell: '/bin/sh', groups: [] });
       if (what === 'userdel') host.accounts.delete(name);
       if (what === 'password') host.accounts.set(name, { ...at, password: 'other' });
-      if (what === 'keys') host.keyFiles.set(name, { content: 'x', uid: 0, gid: 0, mode: 0o666 });
+      if (what === 'keys') host.keyFiles.set(name, fileOf('x', { uid: 0, gid: 0, mode: 0o666 }));
       if (what === 'no keys') host.keyFiles.delete(name);
       if (what === 'group') host.groups.delete(name);
       if (what === 'uid') host.accounts.set(name, { ...at, uid: 1000 });
@@ -615,7 +621,7 @@ describe('the planner, whatever happened to host and secrets', () => {
           for (const [user, file] of host.keyFiles) {
             const entry = host.ledger.get(user);
             expect(host.accounts.get(user)?.uid).toBe(entry?.uid);
-            expect(file.content?.match(/AAAA\d/g)).toHaveLength(entry?.live.length ?? 0);
+            expect(file.content.match(/AAAA\d/g)).toHaveLength(entry?.live.length ?? 0);
           }
         }
       }),
@@ -726,7 +732,7 @@ describe('the planner, whatever happened to host and secrets', () => {
           if (claims.length > 1) continue;
           const live = claims.flatMap(({ partner }) => (partner ? liveKeys(partner, NOW) : []));
           expect(live.length).toBeGreaterThan(0);
-          expect(content?.match(/AAAA\d/g)).toEqual(live.map(({ base64 }) => base64));
+          expect(content.match(/AAAA\d/g)).toEqual(live.map(({ base64 }) => base64));
         }
       }),
       { numRuns: 300 },

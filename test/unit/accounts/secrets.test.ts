@@ -119,7 +119,11 @@ describe('reading secrets', () => {
     put(['p/user00003'], 'v2');
     const second = await reader.read(knownOf(names(25)), 'p/', signal);
     expect(second.readings.filter(({ state }) => state !== 'unchanged')).toEqual([
-      { secret: 'p/user00003', state: 'changed', versionId: 'v2', text: '{"of":"p/user00003"}' },
+      {
+        secret: 'p/user00003',
+        state: 'changed',
+        document: expect.objectContaining({ secret: 'p/user00003', versionId: 'v2', form: 'native' }),
+      },
     ]);
     expect(service.calls).toEqual([
       'ListSecrets',

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runMountDirectories } from '../../../agent/accounts/mount-directories.ts';
 import type { MountRequest } from '../../../agent/accounts/mount-request.ts';
+import { parseSecret } from '../../../agent/accounts/secret-parse.ts';
 import type { SecretReading, SecretsSource } from '../../../agent/accounts/secrets-source.ts';
 import { type AccountSync, createAccountSync } from '../../../agent/accounts/sync.ts';
 import { parseConfig } from '../../../agent/config.ts';
@@ -164,7 +165,7 @@ function secretsOf(world: World): SecretsSource {
         }
         const versionId = versionOf(value);
         if (known.get(secret) === versionId) return { secret, state: 'unchanged' };
-        return { secret, state: 'changed', versionId, text: value };
+        return { secret, state: 'changed', document: parseSecret({ secret, versionId, text: value }) };
       });
       if (world.partial === null) return { readings, failure: null };
       let left = world.partial;
