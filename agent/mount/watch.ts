@@ -16,7 +16,6 @@ import { createRecovery } from './recovery.ts';
 import { describeHealth, type HealthInWords, type Maintenance, type MountReport } from './report.ts';
 import { createServing, type ServingHooks } from './serving.ts';
 
-export type { Health } from './health.ts';
 export { type MountExpectation, REAL_MOUNT } from './identity.ts';
 export type { MountReport } from './report.ts';
 

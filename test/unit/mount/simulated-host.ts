@@ -38,6 +38,8 @@ export interface Weather {
   mountHangs: boolean;
   /** Which umount commands work, by their flags. */
   umountWorks: (flags: string) => boolean;
+  /** The host is so slow that the write probe does not come to the mount before its deadline. */
+  writeStalls: boolean;
   /** What systemctl and systemd-run say while PID 1 does not answer. */
   bus: string | undefined;
   helperWatchdog: 'active' | 'inactive';
@@ -53,6 +55,7 @@ export function simulateHost(directory: string) {
     mountFails: undefined,
     mountHangs: false,
     umountWorks: () => true,
+    writeStalls: false,
     bus: undefined,
     helperWatchdog: 'active',
     sshdStarts: true,
@@ -147,6 +150,7 @@ export function simulateHost(directory: string) {
     commands.push(line);
     if (argv[0] === 'stat') return statfs(timeoutMs);
     if (weather.bus !== undefined && /^system(?:ctl|d-run)$/.test(argv[0])) return failed(weather.bus);
+    if (line.includes('mount-probe') && weather.writeStalls) return { ...late(timeoutMs), stdout: '' };
     if (line.includes('mount-probe')) return write(timeoutMs);
     if (line.includes(' umount ')) return umount(argv);
     if (line.includes(' rm -r -f -- ')) {

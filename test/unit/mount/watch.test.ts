@@ -149,6 +149,21 @@ describe('a host that fails the probe', () => {
     expect(host.seconds() - began).toBeLessThanOrEqual(15);
   });
 
+  it('and is slow at it is asked for a statfs between any two writes: beside a write there is none', async () => {
+    await serving();
+    host.weather.writeStalls = true;
+    host.writeFailed();
+    await host.run(300);
+    const probes = host.commands.flatMap((line) => {
+      if (line.startsWith('stat ')) return ['statfs'];
+      return line.includes('mount-probe') ? ['write'] : [];
+    });
+    expect(probes.join(' ')).toMatch(/write.* write/);
+    expect(probes.join(' ')).not.toMatch(/write write/);
+    expect(host.report()).toMatchObject({ serving: true, health: 'suspect' });
+    expect(host.events).toEqual([]);
+  });
+
   it('does not serve a fresh mount before a write came through', async () => {
     host.weather.mounts = [{ id: 7, kind: 'ours', condition: 'good' }];
     host.weather.bus = BUS;
@@ -165,8 +180,8 @@ it('takes nothing away that answers again before it was asked for a write', asyn
   const [mount] = host.weather.mounts;
   if (mount !== undefined) mount.condition = 'read-only';
   host.writeFailed();
-  // PID 1 fails the first attempt to take it away.
   await host.until(({ health }) => health === 'suspect', 10);
+  // Nothing takes it away at the first attempt; a moment later it is good, and anything would.
   host.weather.umountWorks = () => false;
   await host.until(({ health }) => health === 'failed', 60);
   if (mount !== undefined) mount.condition = 'good';
