@@ -13,12 +13,12 @@ const PLANTED: ReadonlyArray<readonly [script: string, told: RegExp]> = [
   ],
   ['systemd-run --quiet --unit=run-planted sleep 301', /a unit that is active: run-planted\.service/],
   [
-    // A helper that hangs: a child of the mount unit's that is no tunnel.
-    'cp /bin/sleep /run/bed/mount.s3files; setsid sh -c "echo \\$\\$ > /sys/fs/cgroup/system.slice/home-sftp.mount/cgroup.procs; exec /run/bed/mount.s3files 302" >/dev/null 2>&1 &',
-    /still there: \/run\/bed\/mount\.s3files 302, .* in home-sftp\.mount/,
+    // A helper that hangs: a child of the mount unit's that is no tunnel. In /run nothing is run: noexec.
+    'cp /bin/sleep /var/tmp/mount.s3files; setsid sh -c "echo \\$\\$ > /sys/fs/cgroup/system.slice/home-sftp.mount/cgroup.procs; exec /var/tmp/mount.s3files 302" >/dev/null 2>&1 &',
+    /still there: \/var\/tmp\/mount\.s3files 302, .* in home-sftp\.mount/,
   ],
   [
-    'cp /bin/sleep /run/bed/efs-proxy; setsid /run/bed/efs-proxy 303 >/dev/null 2>&1 &',
+    'cp /bin/sleep /var/tmp/efs-proxy; setsid /var/tmp/efs-proxy 303 >/dev/null 2>&1 &',
     /a proxy without a state file/,
   ],
   [`touch ${STATE}/~${name(20801)}`, /a state file of an attempt: .*20801/],

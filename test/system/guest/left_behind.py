@@ -96,7 +96,7 @@ def main_pids():
 
 def processes():
     main, proxies = main_pids(), {state.get('pid') for state in states().values()}
-    found, witnesses = [], 0
+    found, children = [], set()
     for stat in glob.glob('/proc/[0-9]*/stat'):
         text = read(stat)
         if not text:
@@ -118,20 +118,19 @@ def processes():
         elif comm == 'efs-proxy':
             if pid not in proxies:
                 found.append('a proxy without a state file: %d' % pid)
-        elif unit.startswith('run-') and 'main.js witness' in command:
-            # The agent's own watch of the partners' directories: one.
-            witnesses += 1
-            if witnesses > 1:
-                found.append('a second witness: %d' % pid)
-        elif unit and pid not in main and not is_expected(unit, int(parent) in main, command):
-            found.append('still there: %s, %d, in %s' % (command[:100], pid, unit))
+        elif unit and pid not in main:
+            kind = lasting(command) if unit == AGENT and int(parent) in main else None
+            if kind is None or kind in children:
+                found.append('still there: %s, %d, in %s' % (command[:100], pid, unit))
+            children.add(kind)
     return found
 
 
-def is_expected(unit, child, command):
-    """Of the agent's children, who follows the journal and who waits for the witness."""
-    lasts = re.match(r'(\S*/)?journalctl .*--follow|(\S*/)?systemd-run .*main\.js witness', command)
-    return unit == AGENT and child and lasts is not None
+def lasting(command):
+    """The children that a healthy agent has all the time, one of each: who follows the journal, and who watches the
+    partners' directories."""
+    match = re.match(r'(?:\S*/)?(journalctl) .*--follow|.*/s3files-sftp/main\.js (witness)', command)
+    return match and (match.group(1) or match.group(2))
 
 
 def units():
@@ -141,9 +140,6 @@ def units():
     for line in listed.splitlines():
         name, _, active = line.split()[:3]
         if name in (AGENT, SSHD, UNMOUNT) or active == 'inactive':
-            continue
-        pids = read('/sys/fs/cgroup/system.slice/%s/cgroup.procs' % name).split()
-        if any('main.js witness' in read('/proc/%s/cmdline' % pid).replace('\0', ' ') for pid in pids):
             continue
         found.append('a unit that is %s: %s' % (active, name))
     failed = output('systemctl', '--failed', '--plain', '--no-legend')
