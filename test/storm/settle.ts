@@ -32,7 +32,11 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
         // What it was added to is in doubt, so what it became is, too.
         truth.unsettled.add(user + step.path);
         tell(step.path, 'whole', step.content.size, null);
-      } else whole(step.path, Buffer.concat([before, contentOf(step.content)]), step.content.size, null);
+      } else {
+        const after = Buffer.concat([before, contentOf(step.content)]);
+        truth.added.set(md5(before), md5(after));
+        whole(step.path, after, step.content.size, null);
+      }
       return;
     }
     case 'resume':
@@ -106,6 +110,8 @@ export function doubt(truth: Truth, user: string, step: Step, reason: string): v
       : before === undefined
         ? null
         : Buffer.concat([before, content]);
+  if (step.kind === 'append' && before !== undefined && after !== null)
+    truth.added.set(md5(before), md5(after));
   // Any of its uploads may have happened.
   for (let count = Math.max(1, uploadsOf(step)); count > 0; count -= 1)
     truth.doubts.push({ user, step, md5: after === null ? null : md5(after), reason });

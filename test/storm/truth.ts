@@ -36,6 +36,8 @@ export interface Truth {
   readonly removed: Set<string>;
   /** What the log has to tell besides uploads: `DELETE <user><path>`, `CLOSE <user><path> <bytes read>` … */
   readonly operations: string[];
+  /** MD5 of a file that was added to → MD5 of what it became: that holds the older upload's bytes, too. */
+  readonly added: Map<string, string>;
   /** Stretches of the log that were taken away unread: each has to be told. */
   gaps: number;
 }
@@ -47,6 +49,7 @@ export const emptyTruth = (): Truth => ({
   unsettled: new Set(),
   removed: new Set(),
   operations: [],
+  added: new Map(),
   gaps: 0,
 });
 

@@ -28,12 +28,19 @@ export function judgeReceipts(truth: Truth, told: readonly Told[], evidence: Evi
       if (version === undefined) wrong.push(`a receipt for no version: ${JSON.stringify(end)}`);
       else if (version.bytes !== end.bytes || version.etag !== end.etag)
         wrong.push(`a receipt that does not fit its version: ${JSON.stringify(end)}`);
-      else if (upload.md5 !== null && version.etag !== upload.md5)
+      else if (upload.md5 !== null && !holds(truth, version.etag, upload.md5))
         wrong.push(`a receipt for another upload’s bytes: ${JSON.stringify({ upload, end })}`);
     } else if (!mayLackReceipt(truth, told, upload, end))
       wrong.push(`no receipt, and no reason for that: ${JSON.stringify({ upload, end })}`);
   }
   return [...wrong, ...judgeLast(truth, evidence)];
+}
+
+/** Whether a version is of an upload's bytes, or of those with what was added before its export. */
+function holds({ added }: Truth, etag: string | null, bytes: string): boolean {
+  for (let each: string | undefined = bytes; each !== undefined; each = added.get(each))
+    if (each === etag) return true;
+  return false;
 }
 
 /** The last upload of a file that is there in the end has a receipt, whatever else was said about that path. */

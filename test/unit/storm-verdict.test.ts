@@ -143,6 +143,22 @@ it('wants a receipt of what is there in the end, although another session broke 
   ]);
 });
 
+it('takes a version that holds an upload with what was added to it, and no other, for that upload’s', () => {
+  const other = Buffer.concat([BYTES, contentOf({ seed: 9, size: 3 })]);
+  const judged = (etag: string) => {
+    const { truth, evidence } = storm();
+    truth.added.set(md5(BYTES), md5(other));
+    truth.unsettled.add('partner1/upload/a');
+    truth.files.clear();
+    const withTag = (each: object) => ('etag' in each ? { ...each, etag } : each);
+    const lines = evidence.lines.map((line) => withTag(line) as LogLine);
+    const versions = evidence.versions.map(withTag) as Evidence['versions'];
+    return disagreements(truth, { ...evidence, lines, versions });
+  };
+  expect(judged(md5(other))).toEqual([]);
+  expect(judged('another')).toEqual([expect.stringContaining('another upload’s bytes')]);
+});
+
 it('wants each gap told, and none where there was none', () => {
   const { truth, evidence } = storm();
   truth.gaps = 1;
