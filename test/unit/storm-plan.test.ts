@@ -13,8 +13,9 @@ const stepsOf = (seed: number) =>
     .flatMap(({ steps }) => steps);
 
 it.each(SEEDS)('plans the same for the same seed: %d', (seed) => {
-  expect(planOf(seed)).toEqual(planOf(seed));
-  expect(planOf(seed)).not.toEqual(planOf(seed + 1));
+  const plan = JSON.stringify(planOf(seed, 500));
+  expect(JSON.stringify(planOf(seed, 500))).toBe(plan);
+  expect(JSON.stringify(planOf(seed + 1, 500))).not.toBe(plan);
 });
 
 it.each(SEEDS)('plans as many uploads as were asked for, of every kind, by every client: %d', (seed) => {
@@ -70,17 +71,19 @@ it.each(SEEDS)('lets sessions that are open at once have different files, and no
 
 it.each(SEEDS)('asks no client for what it can’t do: %d', (seed) => {
   const program = ['append', 'in-turn', 'overlap', 'remove-open', 'rename-open', 'send-again'];
+  const wrong: unknown[] = [];
   const scp = ['get', 'interrupt', 'overflow', 'put', 'resume', 'trespass', 'vanish'];
   for (const { client, steps } of planOf(seed).flat()) {
     if (isProgram(client)) continue;
     for (const step of steps) {
-      expect(program).not.toContain(step.kind);
-      expect(pathsOf(step).some(isHardToSend)).toBe(false);
-      if (client !== 'scp') continue;
-      expect(scp).toContain(step.kind);
-      expect(step).not.toHaveProperty('temporary');
+      const isOdd =
+        program.includes(step.kind) ||
+        pathsOf(step).some(isHardToSend) ||
+        (client === 'scp' && (!scp.includes(step.kind) || 'temporary' in step));
+      if (isOdd) wrong.push({ client, step });
     }
   }
+  expect(wrong).toEqual([]);
 });
 
 it('knows what a file holds that was open twice', () => {
