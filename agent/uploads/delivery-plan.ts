@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts';
+import { followedBelow, noteFollowed } from './outstanding-directories.ts';
 import { takeRoom } from './outstanding-room.ts';
 import type { Outstanding, Upload } from './state.ts';
 
@@ -179,7 +180,9 @@ export function follow(book: DeliveryBook, item: Outstanding): Superseded | unde
   const superseded = forget(book, item.user, item.path, 'overwritten');
   // One that takes another's place needs no more room than that had.
   if (superseded === undefined && !takeRoom(book, item)) return { item, why: 'not followed' };
-  book.set(bookKey(item.user, item.path), item);
+  const key = bookKey(item.user, item.path);
+  book.set(key, item);
+  noteFollowed(book, key);
   return superseded;
 }
 
@@ -203,7 +206,7 @@ export function forget(
  */
 export function move(book: DeliveryBook, user: string, from: string, to: string, at: number): Superseded[] {
   const item = book.get(bookKey(user, from));
-  const moved = item === undefined ? below(book, bookKey(user, `${from}/`)) : [item];
+  const moved = item === undefined ? followedBelow(book, bookKey(user, from)) : [item];
   if (moved.length === 0) {
     const replaced = forget(book, user, to, 'overwritten');
     return replaced === undefined ? [] : [replaced];
@@ -215,10 +218,4 @@ export function move(book: DeliveryBook, user: string, from: string, to: string,
     if (replaced !== undefined) superseded.push(replaced);
   }
   return superseded;
-}
-
-function below(book: DeliveryBook, prefix: string): Outstanding[] {
-  const found: Outstanding[] = [];
-  for (const [key, item] of book) if (key.startsWith(prefix)) found.push(item);
-  return found;
 }

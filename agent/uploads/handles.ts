@@ -1,6 +1,6 @@
 import { beginClose, breakOff } from './closing.ts';
 import { chrootPathOf, wholeLetters } from './file-name.ts';
-import { makeRoom } from './handle-limits.ts';
+import { takeForgotten } from './handle-limits.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -8,15 +8,8 @@ import type { Handle, Session, Upload } from './state.ts';
 
 type Event<K extends LogEvent['kind']> = Extract<LogEvent, { kind: K }>;
 
-/** @param sessions how many there are: they share what room there is */
-export function openHandle(
-  session: Session,
-  line: JournalLine,
-  event: Event<'opened'>,
-  sessions: number,
-): void {
+export function openHandle(session: Session, line: JournalLine, event: Event<'opened'>): void {
   const { name, writes, fresh } = event;
-  makeRoom(session.handles, sessions);
   session.handles.push({
     id: line.id,
     name,
@@ -45,7 +38,8 @@ export function closeHandle(
 ): void {
   const handle = takeHandle(session, event);
   const isEmptied = handle?.fresh === true || (handle?.size ?? null) !== null;
-  if (event.written === 0 && !(handle?.writes && (isEmptied || event.forced))) {
+  const isForgotten = handle === undefined && session.forgotten > 0 && event.read === 0;
+  if (event.written === 0 && !isForgotten && !(handle?.writes && (isEmptied || event.forced))) {
     // A file that is empty is downloaded whole without a byte read.
     const wasRead = handle !== undefined && !handle.writes && !handle.cut && handle.refused === 'no';
     if (event.read > 0 || wasRead) out.push(download(session, line, event, startDirectory));
@@ -54,7 +48,8 @@ export function closeHandle(
   const size = handle?.size ?? (handle?.fresh === true ? event.written : null);
   const sizes = { bytes: event.written, size };
   const upload = uploadOf(session, line.id, line.at, handle, event.name, startDirectory, sizes);
-  endUpload(session, upload, event.forced ? 'interrupted' : (handle?.fault ?? null), out);
+  const fault = isForgotten ? takeForgotten(session) : (handle?.fault ?? null);
+  endUpload(session, upload, event.forced ? 'interrupted' : fault, out);
 }
 
 function endUpload(session: Session, upload: Upload, fault: string | null, out: Outcome[]): void {
@@ -63,13 +58,8 @@ function endUpload(session: Session, upload: Upload, fault: string | null, out: 
 }
 
 /** sshd cut the name off the opening line, and with it whether the file is to be read or written. */
-export function openCutHandle(
-  session: Session,
-  line: JournalLine,
-  event: Event<'cut-open'>,
-  sessions: number,
-): void {
-  openHandle(session, line, { kind: 'opened', name: event.beginning, writes: false, fresh: false }, sessions);
+export function openCutHandle(session: Session, line: JournalLine, event: Event<'cut-open'>): void {
+  openHandle(session, line, { kind: 'opened', name: event.beginning, writes: false, fresh: false });
   const handle = session.handles.at(-1);
   if (handle !== undefined) handle.cut = true;
 }
@@ -108,11 +98,15 @@ export function closeCutHandle(
 export function failWrites(session: Session, event: Event<'write-failed'>): void {
   const { beginning } = event;
   const isCut = beginning !== null && lengthOf(beginning) >= WRITE_NAME_BYTES;
+  let isKnown = false;
   for (const handle of session.handles) {
     const isMeant =
       beginning === null || handle.name === beginning || (isCut && handle.name.startsWith(beginning));
-    if (handle.writes && isMeant) handle.fault ??= event.reason;
+    if (!handle.writes || !isMeant) continue;
+    handle.fault ??= event.reason;
+    isKnown ||= handle.name === beginning;
   }
+  if (session.forgotten > 0 && !isKnown) session.forgottenFault ??= event.reason;
 }
 
 /** sftp-server.c, process_write: `error_f("write \"%.100s\": %s", …)`. */
@@ -140,9 +134,11 @@ export function endHandles(
     const wasOpen = handle.refused === 'no' || (handle.refused === 'perhaps' && !told);
     if (handle.writes && wasOpen && !handle.mayBeClosed) out.push(lost(session, handle, at, startDirectory));
   }
+  if (session.forgotten > 0) out.push(forgotten(session, at));
   session.handles = [];
   session.held = [];
   session.closing = null;
+  session.forgotten = 0;
 }
 
 function lost(session: Session, handle: Handle, at: number, startDirectory: string): Outcome {
@@ -151,6 +147,20 @@ function lost(session: Session, handle: Handle, at: number, startDirectory: stri
   const then = handle.movedAt !== null && handle.movedAt > at ? { ...handle, movedTo: null } : handle;
   const upload = uploadOf(session, id, at, then, handle.name, startDirectory, UNKNOWN_SIZES);
   return { kind: 'partial', upload, reason: 'the session vanished' };
+}
+
+/** Their names are not known any more, so nothing can be counted. */
+function forgotten(session: Session, at: number): Outcome {
+  return {
+    kind: 'activity',
+    id: `${session.id}.forgotten`,
+    at,
+    level: 'warn',
+    type: 'ERROR',
+    message: 'files were being written when the session ended; too many were open to tell which',
+    actor: { session: session.id, user: session.user, address: session.address },
+    fields: { files: session.forgotten },
+  };
 }
 
 const UNKNOWN_SIZES = { bytes: null, size: null };

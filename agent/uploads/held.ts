@@ -1,4 +1,5 @@
 import { chrootPathOf } from './file-name.ts';
+import { mayHoldBelow, noteHeld, takeHolders } from './held-index.ts';
 import { release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -17,43 +18,67 @@ export function settleHeld(
   startDirectory: string,
   out: Outcome[],
 ): void {
-  if (event.kind !== 'opened' && event.kind !== 'renamed' && event.kind !== 'changed') return;
-  if (!hasHeld(peersOf(fold, session))) return;
-  const overwritten =
-    event.kind === 'renamed'
-      ? event.targets.map(({ to }) => to)
-      : event.kind === 'opened' && event.writes
-        ? [event.name]
-        : [];
-  const taken =
-    event.kind === 'renamed'
-      ? event.targets.map(({ from }) => from)
-      : event.kind === 'changed' && event.verb === 'remove'
-        ? [event.name]
-        : [];
-  if (overwritten.length + taken.length === 0) return;
-  const pathsOf = (names: readonly string[]) => names.map((name) => chrootPathOf(name, startDirectory));
-  const [over, away] = [pathsOf(overwritten), pathsOf(taken)];
-  // Its own files move when the rename is known to have taken place, and only emptying one ends what it was.
-  if (event.kind === 'opened' && event.fresh) release(session, (path) => over.includes(path), out);
-  for (const other of peersOf(fold, session)) {
-    if (other === session || other.held.length === 0) continue;
-    release(other, (path) => over.includes(path), out);
-    moveTo(session, other, away);
+  const peers = peersOf(fold, session);
+  const pathOf = (name: string) => chrootPathOf(name, startDirectory);
+  if (event.kind === 'opened' && event.writes)
+    writeOver(peers, session, pathOf(event.name), event.fresh, out);
+  else if (event.kind === 'changed' && event.verb === 'remove')
+    takeAway(peers, session, pathOf(event.name), false);
+  else if (event.kind === 'renamed') {
+    for (const { to } of event.targets) writeOver(peers, session, pathOf(to), false, out);
+    for (const { from } of event.targets) takeAway(peers, session, pathOf(from), true);
   }
 }
 
-function hasHeld(sessions: Iterable<Session>): boolean {
-  for (const { held } of sessions) if (held.length > 0) return true;
-  return false;
+/** @param empties its own files move when a rename is known to have taken place, and only emptying one ends what it was */
+function writeOver(
+  peers: Iterable<Session>,
+  session: Session,
+  path: string,
+  empties: boolean,
+  out: Outcome[],
+): void {
+  for (const holder of takeHolders(peers, path)) {
+    if (holder !== session || empties) release(holder, (each) => each === path, out);
+    else noteHeld(peers, session, path);
+  }
 }
 
-function moveTo(session: Session, other: Session, paths: readonly string[]): void {
-  if (paths.length === 0) return;
-  const isTaken = ({ path, gone }: Upload) =>
-    gone === undefined && paths.some((each) => path === each || path.startsWith(`${each}/`));
+/** @param isRename so that it may be a directory's, with all below it */
+function takeAway(peers: Iterable<Session>, session: Session, path: string, isRename: boolean): void {
+  let isFile = false;
+  for (const holder of takeHolders(peers, path)) {
+    if (holder !== session) moveTo(session, holder, (each) => each === path);
+    isFile ||= session.held.some((each) => each.path === path);
+  }
+  if (isFile) noteHeld(peers, session, path);
+  else if (isRename && mayHoldBelow(peers, path)) {
+    const below = (each: string) => each.startsWith(`${path}/`);
+    for (const other of peers)
+      if (other !== session)
+        for (const taken of moveTo(session, other, below)) noteHeld(peers, session, taken.path);
+  }
+}
+
+function moveTo(session: Session, other: Session, which: (path: string) => boolean): Upload[] {
+  const isTaken = ({ path, gone }: Upload) => gone === undefined && which(path);
   const taken = other.held.filter(isTaken);
-  if (taken.length === 0) return;
+  if (taken.length === 0) return taken;
   session.held.push(...taken);
   other.held = other.held.filter((upload) => !isTaken(upload));
+  return taken;
+}
+
+/** A client may hold back so many in any case, however many others there are. */
+const LEAST_HELD = 16;
+/** As many take some 20 MB of heap. */
+const MOST_HELD_IN_ALL = 20_000;
+
+/** Lets go of the oldest that a session holds, when all of them hold too many for the agent's memory. */
+export function limitHeld(fold: Fold, session: Session, out: Outcome[]): void {
+  if (session.held.length <= LEAST_HELD) return;
+  let inAll = 0;
+  for (const { held } of fold.sessions.values()) inAll += held.length;
+  const oldest = inAll > MOST_HELD_IN_ALL ? session.held.shift() : undefined;
+  if (oldest !== undefined) out.push({ kind: 'whole', upload: oldest });
 }

@@ -1,8 +1,9 @@
 import { chrootPathOf, finalNameOf, wholeLetters } from './file-name.ts';
+import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Activity, Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
-import type { Handle, Operation, Session } from './state.ts';
+import type { Handle, Operation, Session, Upload } from './state.ts';
 
 /** Remembers what was asked for; {@link applyOperation} or {@link refuseOperation} follows. */
 export function beginOperation(
@@ -56,7 +57,7 @@ export function applyOperation(
 function* openBefore(session: Session, peers: Iterable<Session>, { at }: Operation): Generator<Handle> {
   for (const peer of peers)
     for (const handle of peer.handles)
-      if (handle.gone === null && (peer === session || handle.openedAt <= at)) yield handle;
+      if (handle.writes && handle.gone === null && (peer === session || handle.openedAt <= at)) yield handle;
 }
 
 function pathOf({ movedTo, name }: Handle, startDirectory: string): string {
@@ -161,9 +162,14 @@ function rename(
         upload: { ...upload, path: to, uploadedAs: upload.uploadedAs ?? from, renamedAt: at, cut },
       });
     } else if (upload.path.startsWith(below))
-      session.held.push({ ...upload, path: moved(upload.path), renamedAt: at });
+      hold(peers, session, { ...upload, path: moved(upload.path), renamedAt: at });
     else session.held.push(upload);
   }
+}
+
+function hold(peers: Iterable<Session>, session: Session, upload: Upload): void {
+  session.held.push(upload);
+  noteHeld(peers, session, upload.path);
 }
 
 /** Lets go of held uploads that will not be renamed any more. */

@@ -36,7 +36,7 @@ export function doubtOpening(
   // If it is closed nevertheless, it was open, and its first write has failed. No write is answered otherwise.
   if (status === 'Failure') handle.fault = SHORT_WRITE;
   else if (session.verbose) handles.pop();
-  forgetDoubtful(handles);
+  forgetDoubtful(session);
   const fields = { path: chrootPathOf(handle.name, start), operation: 'open', status };
   const common = { kind: 'activity', id: line.id, at: line.at, actor: actorOf(session), fields } as const;
   out.push({
@@ -51,5 +51,7 @@ export function doubtOpening(
 export function taintOnlyWriter(session: Session): void {
   const writers = session.handles.filter(({ writes, refused }) => writes && refused !== 'yes');
   const [only] = writers;
-  if (only !== undefined && writers.length === 1) only.fault ??= SHORT_WRITE;
+  if (writers.length + session.forgotten !== 1) return;
+  if (only === undefined) session.forgottenFault ??= SHORT_WRITE;
+  else only.fault ??= SHORT_WRITE;
 }

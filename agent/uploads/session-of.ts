@@ -1,4 +1,5 @@
 import { forged } from './activities.ts';
+import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -25,7 +26,10 @@ export function addSession(fold: Fold, session: Session): void {
   if (session.user === null) return;
   const peers = fold.byUser.get(session.user);
   if (peers === undefined) fold.byUser.set(session.user, new Set([session]));
-  else peers.add(session);
+  else {
+    peers.add(session);
+    for (const { path } of session.held) noteHeld(peers, session, path);
+  }
 }
 
 export function removeSession(fold: Fold, session: Session): void {
@@ -84,6 +88,31 @@ export function sessionOf(
   return made;
 }
 
+/**
+ * Counts one more SFTP channel of a connection in. Where the log comes through sshd's monitor all of them have its pid,
+ * and sshd tells of the login once: no login came between, so it is the same connection still. Which of them a line is
+ * about nobody can tell.
+ * @returns whether it is one
+ */
+export function addChannel(
+  fold: Fold,
+  session: Session,
+  line: JournalLine,
+  { user, address }: Extract<LogEvent, { kind: 'session-opened' }>,
+): boolean {
+  if (line.uid !== 0 || session.uid !== 0) return false;
+  if (session.user === null) {
+    // Its opening was not seen; this one tells whose it is.
+    removeSession(fold, session);
+    session.user = user;
+    session.address = address;
+    addSession(fold, session);
+  }
+  if (session.user !== user || session.address !== address) return false;
+  session.channels += 1;
+  return true;
+}
+
 export function newSession(line: JournalLine, user: string | null, address: string | null): Session {
   return {
     id: line.id,
@@ -93,10 +122,13 @@ export function newSession(line: JournalLine, user: string | null, address: stri
     startTicks: null,
     user,
     address,
+    channels: 1,
     verbose: false,
     openedAt: line.at,
     lastAt: line.at,
     handles: [],
+    forgotten: 0,
+    forgottenFault: null,
     held: [],
     closing: null,
     askedAt: null,

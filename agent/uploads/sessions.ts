@@ -1,13 +1,16 @@
 import { authActivity, forged, sessionActivity } from './activities.ts';
 import { answerClose } from './closing.ts';
+import { makeRoom } from './handle-limits.ts';
 import { closeCutHandle, closeHandle, endHandles, failWrites, openCutHandle, openHandle } from './handles.ts';
-import { settleHeld } from './held.ts';
+import { limitHeld, settleHeld } from './held.ts';
+import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import { applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
 import { type LogEvent, parseMessage } from './parse.ts';
 import { doubtOpening, isCertain, isFailure, taintOnlyWriter } from './refusals.ts';
 import {
+  addChannel,
   addSession,
   type Fold,
   mayBe,
@@ -36,6 +39,9 @@ export function foldLine(fold: Fold, line: JournalLine, partners: Partners, out:
   const event = parseMessage(line.identifier, line.message);
   switch (event.kind) {
     case 'accepted':
+      if (line.uid === 0) endFormer(fold, line, partners, out);
+      if (line.uid === 0) out.push(authActivity(line, event));
+      return;
     case 'failed':
     case 'gave-up':
       if (line.uid === 0) out.push(authActivity(line, event));
@@ -69,18 +75,20 @@ function foldEvent(
       session.verbose = true;
       return;
     case 'opened':
-      openHandle(session, line, event, fold.sessions.size);
+      makeRoom(fold, session);
+      openHandle(session, line, event);
       return;
     case 'closed':
       closeHandle(session, line, event, start, out);
-      if (session.closing === null) session.askedAt = line.at;
+      afterClose(fold, session, line, out);
       return;
     case 'cut-open':
-      openCutHandle(session, line, event, fold.sessions.size);
+      makeRoom(fold, session);
+      openCutHandle(session, line, event);
       return;
     case 'cut-close':
       closeCutHandle(session, line, event, start, out);
-      if (session.closing === null) session.askedAt = line.at;
+      afterClose(fold, session, line, out);
       return;
     case 'renamed':
     case 'changed':
@@ -91,7 +99,8 @@ function foldEvent(
       session.askedAt = line.at;
       return;
     case 'session-closed':
-      endSession(fold, session, line.at, partners, out, true);
+      session.channels -= 1;
+      if (session.channels < 1) endSession(fold, session, line.at, partners, out, true);
       out.push(sessionActivity(session, line, 'DISCONNECTED', 'session closed'));
       return;
     case 'other':
@@ -99,6 +108,15 @@ function foldEvent(
       if (!line.message.startsWith('fsync')) session.askedAt = line.at;
       return;
     default:
+  }
+}
+
+function afterClose(fold: Fold, session: Session, line: JournalLine, out: Outcome[]): void {
+  const upload = session.closing === null ? undefined : session.held.at(-1);
+  if (upload === undefined) session.askedAt = line.at;
+  else {
+    noteHeld(peersOf(fold, session), session, upload.path);
+    limitHeld(fold, session, out);
   }
 }
 
@@ -136,10 +154,17 @@ function openSession(
     return;
   }
   const before = fold.sessions.get(line.pid);
-  if (before !== undefined) endSession(fold, before, before.lastAt, partners, out);
-  const session = newSession(line, event.user, event.address);
-  addSession(fold, session);
+  const isChannel = before !== undefined && addChannel(fold, before, line, event);
+  if (before !== undefined && !isChannel) endSession(fold, before, before.lastAt, partners, out);
+  const session = isChannel ? before : newSession(line, event.user, event.address);
+  if (!isChannel) addSession(fold, session);
   out.push(sessionActivity(session, line, 'CONNECTED', 'session opened'));
+}
+
+/** Somebody logged in to a process of this pid: whoever had it before is gone. */
+function endFormer(fold: Fold, line: JournalLine, partners: Partners, out: Outcome[]): void {
+  const former = fold.sessions.get(line.pid);
+  if (former !== undefined) endSession(fold, former, former.lastAt, partners, out);
 }
 
 /**

@@ -105,11 +105,17 @@ const session = v.object({
   startTicks: v.optional(v.nullable(v.number()), null),
   user: v.nullable(v.string()),
   address: v.nullable(v.string()),
+  /** SFTP channels of one connection that share its pid, as all do whose lines come through sshd's monitor. */
+  channels: v.optional(v.number(), 1),
   /** Every request that can be refused has a line, so a refusal is always about the line before it. */
   verbose: v.boolean(),
   openedAt: v.number(),
   lastAt: v.number(),
   handles: v.array(handle),
+  /** Files that are being written, of which too many were open to remember them all. */
+  forgotten: v.optional(v.number(), 0),
+  /** What went wrong while one of those was written. */
+  forgottenFault: v.optional(v.nullable(v.string()), null),
   /** Uploads under a temporary name that wait for their rename, and the one whose close was not answered yet. */
   held: v.array(upload),
   /** The upload that the session's last line closed: a failing status right after it says that it is not whole. */

@@ -218,3 +218,25 @@ describe('the uploads on their way', () => {
     expect(book.size).toBeGreaterThan(kept - 100);
   });
 });
+
+describe('a rename among very many uploads on their way', () => {
+  const book: DeliveryBook = new Map();
+  for (let n = 0; n < 99_000; n += 1) follow(book, item({ id: `${n}`, path: `/upload/${n % 50}/${n}` }));
+
+  it('of a file is no search among them', () => {
+    const began = process.cpuUsage();
+    for (let n = 0; n < 5_000; n += 1) move(book, 'alice', `/upload/${n}.part`, `/upload/${n}.csv`, T0);
+    expect(process.cpuUsage(began).user / 1_000_000).toBeLessThan(2);
+  });
+  it('of a directory takes all with it that is below, also what came since it was renamed first', () => {
+    const pathsIn = (directory: string) =>
+      [...book.values()].filter(({ path }) => path.startsWith(directory)).length;
+    move(book, 'alice', '/upload/7', '/upload/x/y', T0);
+    expect([pathsIn('/upload/7/'), pathsIn('/upload/x/y/')]).toEqual([0, 1_980]);
+    follow(book, item({ id: 'new', path: '/upload/x/new' }));
+    move(book, 'alice', '/upload/x', '/upload/z', T0);
+    expect([pathsIn('/upload/x/'), pathsIn('/upload/z/')]).toEqual([0, 1_981]);
+    move(book, 'bob', '/upload/z', '/upload/bob', T0);
+    expect(pathsIn('/upload/z/')).toBe(1_981);
+  });
+});

@@ -295,6 +295,44 @@ describe('who may speak for whom', () => {
       upload: { user: 'alice', bytes: 3 },
     });
   });
+  describe('through the monitor, whose pid all channels of a connection have', () => {
+    const by = { pid: 400, uid: 0, identifier: 'sshd-session' };
+    const relayed = (message: string) => [`${message} [postauth]`, by] as const;
+    const LOGIN = [
+      'Accepted publickey for alice from 127.0.0.1 port 5 ssh2: ED25519 SHA256:abc',
+      by,
+    ] as const;
+    const first = [LOGIN, relayed(OPENED), relayed(openNew('/upload/a'))];
+    it('tells two of them apart from a session that vanished', () => {
+      const { outcomes, fold } = foldAll([
+        ...first,
+        relayed(OPENED),
+        relayed(openNew('/upload/b')),
+        relayed(close('/upload/b', 4)),
+        relayed(CLOSED),
+        relayed(close('/upload/a', 3)),
+        relayed(CLOSED),
+      ]);
+      expect(uploadsOf(outcomes)).toEqual(['whole /upload/b 4', 'whole /upload/a 3']);
+      expect(fold.sessions.size).toBe(0);
+    });
+    it('knows by the login that the pid is another connection’s', () => {
+      const { outcomes } = foldAll([...first, LOGIN, relayed(OPENED)]);
+      expect(uploadsOf(outcomes)).toEqual(['partial /upload/a null the session vanished']);
+    });
+    it('knows another user’s session for another connection, although its login was not seen', () => {
+      const { outcomes } = foldAll([...first, relayed('session opened for local user bob from [127.0.0.1]')]);
+      expect(uploadsOf(outcomes)).toEqual(['partial /upload/a null the session vanished']);
+    });
+    it('learns from the second whose the first is', () => {
+      const { outcomes } = foldAll([
+        relayed(openNew('/upload/a')),
+        relayed(OPENED),
+        relayed(close('/upload/a', 3)),
+      ]);
+      expect(outcomes.at(-1)).toMatchObject({ kind: 'whole', upload: { user: 'alice', bytes: 3 } });
+    });
+  });
   it('does not let a partner report a login', () => {
     const line = 'Accepted publickey for bob from 1.2.3.4 port 5 ssh2: ED25519 SHA256:abc';
     expect(foldAll([[line, { uid: 230001, identifier: 'sshd' }]]).outcomes).toEqual([]);
