@@ -108,6 +108,7 @@ export function createUploadFeed(
   const partners = partnersOfHost(
     (user) =>
       (user === null ? undefined : hooks.startDirectory?.(user)) ?? `/${config().users.directories[0]}`,
+    (uid) => uid >= config().users.uid_min && uid <= config().users.uid_max,
   );
   const delivery = createDelivery(config);
   const round = createDeliveryRound(tally, config, delivery, createFileQuestion(config, edges), edges);

@@ -14,10 +14,12 @@ export interface PartnerDirectory extends Partners {
 /**
  * The partners' accounts of this host: only they may upload, and a uid is only ever one of them.
  * @param startDirectory where a user's sessions start, absolute in the chroot
+ * @param isPartnerUid whether a uid is of the configured range
  * @param passwd the file of passwd(5); tests name another
  */
 export function partnersOfHost(
   startDirectory: (user: string | null) => string,
+  isPartnerUid: (uid: number) => boolean,
   passwd = '/etc/passwd',
 ): PartnerDirectory {
   let names = new Map<number, string>();
@@ -28,6 +30,7 @@ export function partnersOfHost(
     nameOf: (uid) => names.get(uid),
     uidOf: (name) => uids.get(name),
     startDirectory,
+    isPartnerUid,
     probeUid: () => probe,
     refresh: async () => {
       // The account tools replace the file, so its inode changes even within one tick of its clock.

@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { PROBE_USER } from '../os/account-marks.ts';
 import type { JournalLine } from './journal-line.ts';
 import { parseMessage } from './parse.ts';
@@ -17,5 +18,12 @@ export function probeLineOf(line: JournalLine, probeUid: number | undefined): Pr
   if (line.uid !== 0) return undefined;
   const event = parseMessage(line.identifier, line.message);
   if (!('user' in event) || event.user !== PROBE_USER) return undefined;
-  return event.kind === 'session-opened' || event.kind === 'session-closed' ? 'session' : 'login';
+  if (event.kind === 'session-opened' || event.kind === 'session-closed') return 'session';
+  // The name is no secret: whoever tries it from elsewhere fails, and that is told as of any other name.
+  return event.kind === 'accepted' || isThisHost(event.address) ? 'login' : undefined;
+}
+
+function isThisHost(address: string): boolean {
+  if (address === '::1' || /^(?:::ffff:)?127\./.test(address)) return true;
+  return Object.values(networkInterfaces()).some((each) => each?.some((own) => own.address === address));
 }

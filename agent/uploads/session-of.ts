@@ -9,6 +9,8 @@ import type { Session } from './state.ts';
 export interface Partners {
   nameOf(uid: number): string | undefined;
   uidOf(name: string): number | undefined;
+  /** Whether a uid is one that partners' accounts get. */
+  isPartnerUid(uid: number): boolean;
   /** Where the user's sessions start: relative names in the log are relative to it. */
   startDirectory(user: string | null): string;
 }
@@ -45,10 +47,14 @@ export function peersOf(fold: Fold, session: Session): Iterable<Session> {
   return (session.user === null ? undefined : fold.byUser.get(session.user)) ?? [session];
 }
 
-/** A user who is gone from the accounts by the time the line is read is believed, if the uid is nobody else's. */
+/**
+ * A user who is gone from the accounts by the time the line is read is believed, if the uid is one that only partners
+ * get and nobody else's now: any process of the host can write to the partner sshd's journal.
+ */
 export function mayBe(partners: Partners, uid: number, user: string): boolean {
   const name = partners.nameOf(uid);
-  return name === undefined ? partners.uidOf(user) === undefined : name === user;
+  if (name !== undefined) return name === user;
+  return partners.isPartnerUid(uid) && partners.uidOf(user) === undefined;
 }
 
 /** What a session whose opening was not seen may begin with. */
@@ -120,6 +126,7 @@ export function newSession(line: JournalLine, user: string | null, address: stri
     uid: line.uid,
     boot: line.boot,
     startTicks: null,
+    heardMs: monotonicMsOf(line.cursor),
     user,
     address,
     channels: 1,
@@ -135,4 +142,10 @@ export function newSession(line: JournalLine, user: string | null, address: stri
     operation: null,
     lastOpened: null,
   };
+}
+
+/** @param cursor of the journal: its `m` is CLOCK_MONOTONIC in microseconds, as hexadecimal digits */
+function monotonicMsOf(cursor: string): number | null {
+  const microseconds = /;m=([0-9a-f]+)/.exec(cursor)?.[1];
+  return microseconds === undefined ? null : Number.parseInt(microseconds, 16) / 1000;
 }

@@ -103,6 +103,8 @@ const session = v.object({
   boot: v.string(),
   /** When its process began, in clock ticks since boot, once it was looked at: a pid is given out again. */
   startTicks: v.optional(v.nullable(v.number()), null),
+  /** When its first line came, in ms of the clock that never steps (CLOCK_MONOTONIC): its process is older. */
+  heardMs: v.optional(v.nullable(v.number()), null),
   user: v.nullable(v.string()),
   address: v.nullable(v.string()),
   /** SFTP channels of one connection that share its pid, as all do whose lines come through sshd's monitor. */

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { codeOf } from '../operation-error.ts';
 import type { Outcome } from './outcome.ts';
 import type { Fold, Partners } from './session-of.ts';
@@ -34,6 +35,7 @@ export function createVanishing(processes: ProcessTable = PROC): Vanishing {
     if (!processes.exists(session.pid)) return false;
     if (!look && session.startTicks !== null) return true;
     const ticks = processes.startTicks(session.pid);
+    if (session.startTicks === null && ticks !== undefined && isYounger(ticks, session)) return false;
     session.startTicks ??= ticks ?? null;
     return ticks === undefined || ticks === session.startTicks;
   };
@@ -56,6 +58,20 @@ export function createVanishing(processes: ProcessTable = PROC): Vanishing {
       }
     },
   };
+}
+
+/** What began after a session's first line is another process; the pid was given out anew before the agent looked. */
+function isYounger(ticks: number, { heardMs }: Session): boolean {
+  return heardMs !== null && ticks * TICK_MS - suspendedMs() > heardMs + START_SLACK_MS;
+}
+
+/** proc_pid_stat(5), field 22, is in units of sysconf(_SC_CLK_TCK), which is 100 a second on every Linux of today. */
+const TICK_MS = 10;
+const START_SLACK_MS = 2_000;
+
+/** A process's start is told by a clock that runs on while the host sleeps, a line's time by one that does not. */
+function suspendedMs(): number {
+  return Math.max(0, uptime() * 1000 - Number(process.hrtime.bigint() / 1_000_000n));
 }
 
 const PROC: ProcessTable = {

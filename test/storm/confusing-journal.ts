@@ -149,5 +149,6 @@ function createSession(index: number, monitored: boolean) {
 const PARTNERS: Partners = {
   nameOf: (uid) => (uid >= FIRST_UID && uid < FIRST_UID + SESSIONS ? `partner${uid - FIRST_UID}` : undefined),
   uidOf: (name) => (/^partner\d+$/.test(name) ? FIRST_UID + Number(name.slice(7)) : undefined),
+  isPartnerUid: (uid) => uid >= FIRST_UID,
   startDirectory: () => '/upload',
 };

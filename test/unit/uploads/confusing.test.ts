@@ -58,11 +58,11 @@ it('survives any text, and takes no more than a line’s length of time for it',
     { numRuns: 20_000 },
   );
   const worst = `rename old "${'" new "'.repeat(20_000)}"`;
-  const began = performance.now();
+  const began = process.cpuUsage();
   parseMessage('internal-sftp', worst);
   parseMessage('internal-sftp', `close "${'" bytes read '.repeat(20_000)}`);
   parseMessage('sshd', `Failed password for ${' from 1 port 2 ssh2'.repeat(5_000)}`);
-  expect(performance.now() - began).toBeLessThan(500);
+  expect(process.cpuUsage(began).user / 1_000).toBeLessThan(500);
 });
 
 it('reads back any name that fits a line, whatever it imitates', () => {

@@ -11,6 +11,7 @@ export const T0 = 1_795_481_640_000;
 export const PARTNERS: Partners = {
   nameOf: (uid) => ({ 230001: 'alice', 230002: 'bob' })[uid],
   uidOf: (name) => ({ alice: 230001, bob: 230002 })[name],
+  isPartnerUid: (uid) => uid >= 200_000,
   startDirectory: () => '/upload',
 };
 

@@ -10,7 +10,11 @@ it('knows the partners of the host, and no other account, as the file stands now
   const passwd = join(directory, 'passwd');
   const alice = 'alice:x:200000:200000:s3files-sftp partner:/:/sbin/nologin\n';
   await writeFile(passwd, `root:x:0:0:root:/root:/bin/sh\n${alice}`);
-  const partners = partnersOfHost(() => '/upload', passwd);
+  const partners = partnersOfHost(
+    () => '/upload',
+    () => true,
+    passwd,
+  );
   await partners.refresh();
   expect(partners.nameOf(200_000)).toBe('alice');
   expect(partners.nameOf(0)).toBeUndefined();
@@ -23,5 +27,11 @@ it('knows the partners of the host, and no other account, as the file stands now
 });
 
 it('throws rather than taking everybody for a stranger', async () => {
-  await expect(partnersOfHost(() => '/upload', '/nonexistent/passwd').refresh()).rejects.toThrow(/ENOENT/);
+  await expect(
+    partnersOfHost(
+      () => '/upload',
+      () => true,
+      '/nonexistent/passwd',
+    ).refresh(),
+  ).rejects.toThrow(/ENOENT/);
 });

@@ -24,3 +24,13 @@ it('does not let a partner speak for the probe, nor the probe swallow a partnerâ
   expect(probeLineOf(line(OPENED, { uid: 0, identifier: 'sshd' }), UID)).toBeUndefined();
   expect(probeLineOf(line(SESSION, { uid: UID }), undefined)).toBeUndefined();
 });
+
+it('leaves the failed logins of strangers under its name to be told as any otherâ€™s', () => {
+  const failed = (address: string) =>
+    line(`Failed publickey for s3files-sftp-probe from ${address} port 4 ssh2: ED25519 SHA256:abc`, {
+      uid: 0,
+      identifier: 'sshd',
+    });
+  expect(probeLineOf(failed('203.0.113.9'), UID)).toBeUndefined();
+  expect(probeLineOf(failed('127.0.0.1'), UID)).toBe('login');
+});

@@ -278,6 +278,10 @@ describe('who may speak for whom', () => {
     ['a session opened in another’s name', [OPENED, { uid: 230002, pid: 300 }]],
     ['a session opened by a process of the host', [OPENED, { uid: 33, pid: 300 }]],
     ['an upload by a process of the host', [close('/upload/x', 5), { uid: 33, pid: 300 }]],
+    [
+      'a session of somebody who is no partner, by a process of the host',
+      ['session opened for local user ghost from [203.0.113.9]', { uid: 33, pid: 300 }],
+    ],
     ['an upload in another’s session', [close('/upload/x', 5), { uid: 230002, pid: 100 }]],
   ])('ignores %s, and says so', (_what, forged) => {
     const { outcomes } = foldAll([OPENED, openNew('/upload/x'), forged]);
@@ -362,6 +366,14 @@ describe('sessions that end without a word', () => {
     vanishing.end(fold, T0 + 3_100, T0 + 3_100, PARTNERS, out);
     expect(uploadsOf(out)).toEqual(['partial /upload/a null the session vanished']);
     expect(fold.sessions.size).toBe(0);
+  });
+  it('ends one whose pid was given out anew before anybody looked', () => {
+    const { fold } = foldAll([OPENED, openNew('/upload/a')]);
+    // By the cursor its first line came when the host had just started.
+    const vanishing = createVanishing({ exists: () => true, startTicks: () => 1e12 });
+    const out: Parameters<typeof vanishing.end>[4] = [];
+    for (let at = T0; at <= T0 + 10_000; at += 500) vanishing.end(fold, at, at, PARTNERS, out);
+    expect(uploadsOf(out)).toEqual(['partial /upload/a null the session vanished']);
   });
   it('leaves a session alone whose process lives', () => {
     const { fold } = foldAll([OPENED, openNew('/upload/a')]);
