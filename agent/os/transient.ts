@@ -10,7 +10,7 @@ export const MOUNT_NAMESPACE_SCRIPT = '/usr/lib/s3files-sftp/mount-namespace';
  * @param unit a name of its own, by which what it leaves behind is found; no second one starts meanwhile
  */
 export function transientArgv(argv: Argv, deadlineSeconds: number, unit?: string): Argv {
-  return [...transient(deadlineSeconds, unit), '--', ...argv];
+  return [...transient(deadlineSeconds, unit), '--', ...literal(argv)];
 }
 
 /**
@@ -18,7 +18,7 @@ export function transientArgv(argv: Argv, deadlineSeconds: number, unit?: string
  * noexec: whoever can write the bucket can plant links, and root must not follow them.
  */
 export function guardedArgv(mountPath: string, argv: Argv, deadlineSeconds: number, unit?: string): Argv {
-  const script = [MOUNT_NAMESPACE_SCRIPT, mountPath, '--', ...argv];
+  const script = literal([MOUNT_NAMESPACE_SCRIPT, mountPath, '--', ...argv]);
   return [...transient(deadlineSeconds, unit), '--property=PrivateMounts=yes', '--', ...script];
 }
 
@@ -37,4 +37,12 @@ function transient(deadlineSeconds: number, unit: string | undefined): Argv {
     // As the agent itself: partners' logins must not starve it.
     '--property=CPUWeight=400',
   ];
+}
+
+/**
+ * The unit's command line is read like one of a unit file, in which `${X}` and `$X` are variables and `$$` is a dollar
+ * sign (systemd.service(5), COMMAND LINES): a partner may name a file like that.
+ */
+function literal(argv: readonly string[]): string[] {
+  return argv.map((word) => word.replaceAll('$', '$$$$'));
 }
