@@ -62,7 +62,11 @@ export function createCommitter(
           edges.log.error({ err }, 'uploads can’t be counted for now; they wait in the journal');
         problem = messageOf(err);
         counts = [];
-        if (signal === undefined || signal.aborted) return;
+        if (signal === undefined || signal.aborted) {
+          // The next state, which holds the same counts, must have them in its outbox again.
+          tally.effects = { ...tally.effects, lines: [...effects.lines, ...tally.effects.lines] };
+          return;
+        }
         await sleep(RETRY_MS, undefined, { signal }).catch(() => {});
       }
     }

@@ -99,3 +99,29 @@ it('rests longer after a slow write, so that writing stays a tenth of the time',
   await committer.commitIfDue(signal);
   expect(committed).toHaveLength(2);
 });
+
+it('keeps the lines of a write that fails during the stop, for the last write’s outbox', async () => {
+  const stop = new AbortController();
+  let failing = 2;
+  const handed: number[] = [];
+  const { committer, tally, committed, pass } = rig(async (_state, { counts }) => {
+    handed.push(counts.length);
+    if (failing === 0) return;
+    failing -= 1;
+    stop.abort();
+    throw new Error('ENOSPC');
+  });
+  tally.effects.counts.push(count);
+  tally.effects.lines.push(line);
+  committer.reached({ cursor: 'b', at: T0 });
+  pass(250);
+  await committer.commitIfDue(stop.signal);
+  tally.effects.lines.push({ ...line, fields: { 'event-id': 'b' } });
+  await committer.commitNow();
+  await committer.commitNow();
+  expect(handed).toEqual([1, 0, 0]);
+  expect(committed).toHaveLength(1);
+  expect(committed[0]?.state).toMatchObject({ position: { cursor: 'b' } });
+  expect(committed[0]?.state.outbox.lines.map(({ fields }) => fields['event-id'])).toEqual(['a', 'b']);
+  expect(committed[0]?.effects.lines).toHaveLength(2);
+});
