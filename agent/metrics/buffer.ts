@@ -60,7 +60,8 @@ export function record(buffer: MetricBuffer, update: MetricUpdate, periodMs: num
 
 /**
  * Moves what can be sent into the one batch that is in flight. A batch that is in flight already is returned as it
- * is, so that what may have been sent before a crash is sent again unchanged, and nothing new is mixed in.
+ * is, less what arrived of it, so that what may have been sent before a crash is sent again unchanged, and nothing new
+ * is mixed in.
  * @param open also take the period under way, at the end; what it gets later simply adds up in CloudWatch
  * @returns undefined when there is nothing to send
  */
@@ -93,6 +94,13 @@ export function takeBatch(buffer: MetricBuffer, now: number, open = false): Metr
 /** The batch of this id has arrived, or can never arrive; the next may be taken. */
 export function acknowledge(buffer: MetricBuffer, id: string): void {
   if (buffer.inFlight?.id === id) buffer.inFlight = null;
+}
+
+/** Of the batch of this id, these data have arrived; it stays in flight with the others. */
+export function acknowledgePart(buffer: MetricBuffer, id: string, taken: readonly MetricDatum[]): void {
+  if (buffer.inFlight?.id !== id) return;
+  const gone = new Set(taken);
+  buffer.inFlight = { id, data: buffer.inFlight.data.filter((datum) => !gone.has(datum)) };
 }
 
 /** @returns what must survive the agent; later updates do not change it */

@@ -3,6 +3,7 @@ import { messageOf, OperationError } from '../operation-error.ts';
 import type { Edges } from '../os/edges.ts';
 import {
   acknowledge,
+  acknowledgePart,
   createBuffer,
   type MetricBuffer,
   type MetricUpdate,
@@ -34,7 +35,7 @@ export interface Metrics {
   /**
    * Sends all periods that are over. Before a batch is sent it is persisted under its name, and again after
    * CloudWatch took it: a crash in between sends that same batch once more, never another.
-   * @throws OperationError when CloudWatch does not take it now; it stays the batch in flight
+   * @throws OperationError when CloudWatch does not take it now; what it did not take stays the batch in flight
    */
   publish(signal: AbortSignal, checkpoint: Persist): Promise<void>;
   /** At the end: sends everything, the period under way too, within `timeoutMs`; what is left is kept. */
@@ -63,7 +64,7 @@ export function createMetrics(
   let problem: string | null = null;
 
   const send = async (batch: MetricBatch, signal: AbortSignal) => {
-    const refused = await sink.send(batch.data, signal);
+    const refused = await sink.send(batch.data, signal, (part) => acknowledgePart(buffer, batch.id, part));
     for (const { datum, reason } of refused)
       edges.log.error({ datum, reason }, 'CloudWatch refused a value; it is dropped');
     lastPublishedAt = edges.now();
@@ -77,7 +78,13 @@ export function createMetrics(
       tellDropped(buffer, edges);
       if (batch === undefined || signal.aborted) return;
       await persist();
-      await send(batch, signal);
+      try {
+        await send(batch, signal);
+      } catch (cause) {
+        // What was taken must not come again, after a crash either.
+        if (buffer.inFlight !== batch) await persist();
+        throw cause;
+      }
       acknowledge(buffer, batch.id);
       await persist();
     }

@@ -7,10 +7,15 @@ import { METRICS } from './catalogue.ts';
 export interface MetricSink {
   /**
    * Sends data in one call, or in more where CloudWatch refuses some of them.
+   * @param taken is told each part that CloudWatch took, so that it is not sent again where a later part fails
    * @returns the data that CloudWatch will never take, each with its reason
-   * @throws OperationError where it may take them later: it is away, throttles, or the role lacks the right
+   * @throws OperationError where it may take the rest later: it is away, throttles, or the role lacks the right
    */
-  send(data: readonly MetricDatum[], signal: AbortSignal): Promise<readonly Refused[]>;
+  send(
+    data: readonly MetricDatum[],
+    signal: AbortSignal,
+    taken?: (part: readonly MetricDatum[]) => void,
+  ): Promise<readonly Refused[]>;
   close(): void;
 }
 
@@ -48,16 +53,18 @@ export function createCloudWatchSink(config: () => Config): MetricSink {
     );
 
   /** Halves a refused request until the data at fault stand alone: at most twice as many calls as data. */
-  const send = async (data: readonly MetricDatum[], signal: AbortSignal): Promise<readonly Refused[]> => {
+  const send: MetricSink['send'] = async (data, signal, taken) => {
     try {
       await put(data, signal);
+      taken?.(data);
       return [];
     } catch (cause) {
       if (!isRefusal(cause)) throw publishError(cause, config().metrics.namespace);
       const [only] = data;
       if (data.length === 1 && only !== undefined) return [{ datum: only, reason: messageOf(cause) }];
       const middle = Math.ceil(data.length / 2);
-      return [...(await send(data.slice(0, middle), signal)), ...(await send(data.slice(middle), signal))];
+      const refused = await send(data.slice(0, middle), signal, taken);
+      return [...refused, ...(await send(data.slice(middle), signal, taken))];
     }
   };
 

@@ -141,3 +141,28 @@ it('keeps a user’s values apart across a restart', async () => {
     ['UploadCount', 'acme'],
   ]);
 });
+
+it('sends again only what CloudWatch did not take, and keeps that on the disk', async () => {
+  const sent: string[][] = [];
+  const saved: unknown[] = [];
+  let throttled = true;
+  const sink: MetricSink = {
+    send: async (data, _signal, taken) => {
+      sent.push(data.map(({ name }) => name));
+      if (!throttled) return [];
+      throttled = false;
+      taken?.(data.slice(0, 1));
+      throw new Error('Rate exceeded');
+    },
+    close: () => {},
+  };
+  const log = createLog('info', { write: () => {} });
+  const metrics = createMetrics(undefined, () => CONFIG, sink, { now: () => T0 + 60_000, log });
+  const persist = async () => void saved.push(JSON.parse(JSON.stringify(metrics.snapshot())));
+  metrics.record(count);
+  metrics.record({ ...count, name: 'PartialUploads' });
+  await expect(metrics.publish(signal, { persist })).rejects.toThrow('Rate exceeded');
+  expect(saved.at(-1)).toMatchObject({ inFlight: { data: [{ name: 'PartialUploads' }] } });
+  await metrics.publish(signal, { persist });
+  expect(sent).toEqual([['UploadCount', 'PartialUploads'], ['PartialUploads']]);
+});

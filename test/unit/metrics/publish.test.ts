@@ -66,6 +66,19 @@ it('finds the one datum that CloudWatch refuses, and sends the others', async ()
   expect(taken.sort()).toEqual([1, 2, 3, 5, 6, 7, 8].map((value) => `"Value":${value}`));
 });
 
+it('tells what was taken where a later part is not', async () => {
+  const { sink } = await cloudWatch(/"Value":\s*666\b/, 'InvalidParameterValueException');
+  const taken: MetricDatum[] = [];
+  const away = new AbortController();
+  const data = [sum(1), sum(2), sum(666), sum(4)];
+  const sending = sink.send(data, away.signal, (part) => {
+    taken.push(...part);
+    away.abort();
+  });
+  await expect(sending).rejects.toMatchObject({ op: 'publish metrics to' });
+  expect(taken).toEqual([sum(1), sum(2)]);
+});
+
 it('drops nothing for want of a right, and names the right', async () => {
   const { sink, bodies } = await cloudWatch(/./, 'AccessDeniedException', 403);
   await expect(sink.send([sum(1), sum(2)], signal)).rejects.toMatchObject({
