@@ -11,8 +11,12 @@ import { type Tally, tallyVerdict } from './tally.ts';
 /** The list of what is due is made this often: with 100,000 uploads on their way it takes some ms. */
 const LIST_EVERY_MS = 1_000;
 const MOST_LISTED = 5_000;
-/** When S3 gave no answer, it is left alone for this long. */
+/** When S3 gives no answers, it is left alone for this long. */
 const COOL_OFF_MS = 5_000;
+/** It gives none once so many objects in a row got none: one that is denied is that object's own affair. */
+const MOST_UNANSWERED = MOST_REQUESTS;
+/** Answers that wait to be taken in. */
+const MOST_ANSWERS = 2_000;
 
 export interface DeliveryRound {
   /** Takes in the answers that have come, and asks about what is due. Never waits. */
@@ -40,6 +44,8 @@ export function createDeliveryRound(
 ): DeliveryRound {
   const asking = new Set<string>();
   const answers: Answer[] = [];
+  /** Objects about which S3 said nothing since it last answered. */
+  const unanswered = new Set<string>();
   let listed: Outstanding[] = [];
   let listedAt = Number.NEGATIVE_INFINITY;
   let coolUntil = Number.NEGATIVE_INFINITY;
@@ -47,6 +53,8 @@ export function createDeliveryRound(
 
   const ask = async (item: Outstanding, signal: AbortSignal) => {
     const sighting = await delivery.look(item, signal);
+    if (sighting.kind !== 'unknown') unanswered.clear();
+    else if (unanswered.add(item.id).size >= MOST_UNANSWERED) coolUntil = edges.monotonicMs() + COOL_OFF_MS;
     const at = edges.now();
     const schedule = scheduleOf(config());
     // The file is asked now, in the background, so that taking in the answer never waits for a child.
@@ -55,15 +63,29 @@ export function createDeliveryRound(
       verdict = (await proveByFile(item, sighting, schedule, askFile)) ?? verdict;
     const exportError = verdict.kind === 'overdue' ? await readExportError(askFile, item) : null;
     asking.delete(item.id);
-    if (!signal.aborted) answers.push({ item, sighting, verdict, at, exportError });
+    if (signal.aborted) return;
+    answers.push({ item, sighting, verdict, at, exportError });
+    fill(signal);
+  };
+
+  /** Asks at each answer, too: a turn of a quiet log takes a quarter of a second, and S3 some milliseconds. */
+  const fill = (signal: AbortSignal) => {
+    while (
+      asking.size < MOST_REQUESTS &&
+      answers.length + asking.size < MOST_ANSWERS &&
+      edges.monotonicMs() >= coolUntil
+    ) {
+      const item = listed.pop();
+      if (item === undefined) return;
+      if (asking.has(item.id) || tally.book.get(bookKey(item.user, item.path)) !== item) continue;
+      asking.add(item.id);
+      void ask(item, signal);
+    }
   };
 
   const take = () => {
     for (const { item, sighting, verdict, at, exportError } of answers.splice(0)) {
-      if (sighting.kind === 'unknown') {
-        problem = `the bucket can’t be asked: ${sighting.problem}`;
-        coolUntil = edges.monotonicMs() + COOL_OFF_MS;
-      } else problem = null;
+      problem = sighting.kind === 'unknown' ? `the bucket can’t be asked: ${sighting.problem}` : null;
       const { bucket, prefix } = config().uploads;
       tallyVerdict(tally, item, verdict, at, { bucket, key: objectKey(prefix, item), exportError });
     }
@@ -78,13 +100,7 @@ export function createDeliveryRound(
         listed = dueOf(tally.book, edges.now(), MOST_LISTED).reverse();
         listedAt = now;
       }
-      while (asking.size < MOST_REQUESTS) {
-        const item = listed.pop();
-        if (item === undefined) return;
-        if (asking.has(item.id) || tally.book.get(bookKey(item.user, item.path)) !== item) continue;
-        asking.add(item.id);
-        void ask(item, signal);
-      }
+      fill(signal);
     },
     problem: () => problem,
   };

@@ -86,6 +86,30 @@ it('leaves S3 alone for a while when it gives no answer, and says why', async ()
   expect(asked.length).toBeGreaterThan(before);
 });
 
+it('asks the next question when one is answered, without waiting for the log', async () => {
+  const { asked, tally, pass } = rig(async () => FOUND, 1_000);
+  await pass(0);
+  for (let n = 0; n < 5; n += 1) await pass(250);
+  expect(new Set(asked.map(({ id }) => id)).size).toBe(1_000);
+  expect(asked).toHaveLength(1_000);
+  expect(tally.totals.delivered).toBe(1_000);
+});
+
+it('asks on about others while one object is denied', async () => {
+  const denied: Sighting = { kind: 'unknown', problem: 'access denied (HTTP 403)' };
+  const { asked, round, tally, pass } = rig(async ({ id }) => (id === '0' ? denied : FOUND), 1);
+  await pass(0);
+  await pass(10);
+  expect(asked).toHaveLength(1);
+  expect(round.problem()).toContain('HTTP 403');
+  const [first] = tally.book.values();
+  if (first !== undefined) follow(tally.book, { ...first, id: '1', path: '/upload/1', dueAt: T0 });
+  await pass(1_000);
+  await pass(10);
+  expect(asked.map(({ id }) => id)).toEqual(['0', '1']);
+  expect(round.problem()).toBeNull();
+});
+
 it('reads the export error of a file that is overdue, once', async () => {
   const { tally, exportErrors, pass } = rig(async () => ({ kind: 'absent' }), 1);
   await pass(0);
