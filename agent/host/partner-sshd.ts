@@ -46,7 +46,7 @@ export interface PartnerSshd {
   mainPid(): string;
 }
 
-type SshdEdges = Pick<Edges, 'exec' | 'log' | 'monotonicMs'>;
+type SshdEdges = Pick<Edges, 'exec' | 'log' | 'monotonicMs' | 'signal'>;
 
 export function createPartnerSshd(
   config: () => Config,
@@ -55,7 +55,7 @@ export function createPartnerSshd(
   /** Told when sessions could not log for a moment. */
   logReplaced?: () => void,
 ): PartnerSshd {
-  const { exec, log, monotonicMs } = edges;
+  const { exec, log, monotonicMs, signal } = edges;
   const files = createSshdFiles(paths, edges);
   const chroots = createChrootLogs(paths.runtime, edges);
   const mountProof = createMountProof(paths.runtime);
@@ -113,7 +113,8 @@ export function createPartnerSshd(
           const hint = cause instanceof OperationError ? cause.hint : undefined;
           log.error({ err: cause, hint }, 'the partner sshd starts with its old configuration');
         }
-        if (stops !== stopsBefore) throw stoppedMeanwhile();
+        // An agent that ends watches the mount no longer; one that starts anew proves it first.
+        if (stops !== stopsBefore || signal.aborted) throw stoppedMeanwhile();
         // systemd may have missed that the mount went and came, and with that to end the sshd of the old one.
         if (await mountProof.write(proof)) await stopUnit(exec, SSHD_UNIT, STOP_MS);
         if (stops === stopsBefore) await startUnit(exec, SSHD_UNIT, START_MS);

@@ -24,6 +24,7 @@ let active: boolean;
 let refused: number | undefined;
 let commands: string[];
 let logged: string[];
+let stop: AbortController;
 
 const exec: Exec = async (argv) => {
   const line = argv.join(' ');
@@ -60,12 +61,14 @@ beforeEach(async () => {
   refused = undefined;
   commands = [];
   logged = [];
+  stop = new AbortController();
   sshd = createPartnerSshd(
     config,
     {
       exec,
       log: createLog('info', { write: (line) => logged.push(line) }),
       monotonicMs: () => performance.now(),
+      signal: stop.signal,
     },
     paths(),
   );
@@ -115,6 +118,13 @@ describe('the partner sshd', () => {
   it('is not started without any configuration that sshd accepts', async () => {
     refused = 2222;
     await expect(sshd.start(PROOF)).rejects.toThrow(/Badly configured/);
+    expect(ran('start -- s3files-sftp-sshd.service')).toBe(0);
+  });
+
+  it('is not started by an agent that ends meanwhile', async () => {
+    const start = sshd.start();
+    stop.abort();
+    await expect(start).rejects.toThrow(/told to stop/);
     expect(ran('start -- s3files-sftp-sshd.service')).toBe(0);
   });
 
@@ -199,7 +209,12 @@ describe('told to stop while a start hangs on the mount', () => {
     };
     const slow = createPartnerSshd(
       config,
-      { exec: hanging, log: createLog('info', { write: () => {} }), monotonicMs: () => performance.now() },
+      {
+        exec: hanging,
+        log: createLog('info', { write: () => {} }),
+        monotonicMs: () => performance.now(),
+        signal: stop.signal,
+      },
       paths(),
     );
     await slow.start(PROOF);
