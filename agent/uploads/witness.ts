@@ -13,11 +13,16 @@ export type WitnessReport =
 export const HEARTBEAT_MS = 2_000;
 /** A file that did not change for so long has arrived. */
 export const STABLE_MS = 2_000;
-/** chokidar keeps an entry for every file; a tree too large for this is not watched at all, and that is told. */
-const MOST_BYTES = 320 * 1024 * 1024;
+/**
+ * chokidar keeps an entry for every file; a tree too large for this is not watched at all, and that is told. With the
+ * agent's own 110 MB and journalctl it stays below the unit's MemoryHigh, past which the kernel slows all of them.
+ */
+const MOST_BYTES = 200 * 1024 * 1024;
 export const EXIT_TOO_LARGE = 3;
 /** Another file system is mounted there by now, or none: what was watched is gone. */
 export const EXIT_REMOUNTED = 4;
+/** Root's own directory at the top of the mount; no user's name begins with a dot. */
+const OWN_DIRECTORY = '.s3files-sftp';
 /** `<user>/<directory>/<one level>/<file>`: each level costs watches, and the log sees what is below. */
 const DEPTH = 3;
 
@@ -36,6 +41,8 @@ export async function runWitness(args: readonly string[]): Promise<number> {
     depth: DEPTH,
     // A partner's link to /usr/share would be thousands of watches, and atomic drops names such as `*~`.
     followSymlinks: false,
+    // What the agent itself keeps on the mount; no partner can have that name.
+    ignored: (path) => path === join(directory, OWN_DIRECTORY),
     atomic: false,
     ignoreInitial: true,
     alwaysStat: true,

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -10,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, onTestFinished } from 'vitest';
 import { isReal, isWritten } from '../../../agent/uploads/witness.ts';
 
 let root: string;
@@ -45,3 +46,21 @@ it('tells a file that was written from one that got another mode or time', async
   chmodSync(file, 0o600);
   expect(isWritten(statSync(file))).toBe(false);
 });
+
+it('reports what partners put there, and nothing of the agent’s own directory', async () => {
+  const names = join(root, '.s3files-sftp/names');
+  mkdirSync(names, { recursive: true });
+  mkdirSync(join(root, 'alice/.s3files-sftp'), { recursive: true });
+  const main = join(import.meta.dirname, '../../../agent/main.ts');
+  const child = spawn(process.execPath, [main, 'witness', root], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (chunk) => {
+    said += String(chunk);
+  });
+  await expect.poll(() => said, { timeout: 20_000 }).toContain('"ready":true');
+  writeFileSync(join(names, 'alice'), 'x');
+  writeFileSync(join(root, 'alice/.s3files-sftp/a'), 'x');
+  await expect.poll(() => said, { timeout: 20_000 }).toContain('"path":"alice/.s3files-sftp/a"');
+  expect(said).not.toContain('"path":".s3files-sftp');
+}, 45_000);
