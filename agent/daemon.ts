@@ -146,6 +146,7 @@ async function runAgent(initial: Config, log: Log, signal: AbortSignal): Promise
       sshdPid: () => (mount.serving() && sshd.active() ? sshd.mainPid() : undefined),
       login: () => probeLogin(config(), HOST_PATHS.runtime, [...selfArgv, 'log-probe'], edges),
       heardMs: () => uploads.probeHeardMs(),
+      hasRead: (moment) => uploads.hasRead(moment),
       arrange: sshd.arrangeLogs,
     },
     { ...edges, sleep },

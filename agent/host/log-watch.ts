@@ -30,6 +30,8 @@ export interface LogWatchHooks {
   login(): Promise<string | null>;
   /** When a line of the probe's sessions was last read, by the clock that never steps. */
   heardMs(): number;
+  /** Whether the journal was read up to a moment: a login whose line waits there is not unheard. */
+  hasRead(moment: { readonly at: number; readonly monotonicMs: number }): boolean;
   /** Mends what the host may lack. */
   arrange(): Promise<void>;
 }
@@ -62,12 +64,18 @@ export function createLogWatch(
 
   const probe = async (): Promise<LogState | undefined> => {
     const began = edges.monotonicMs();
+    const at = edges.now();
     problem = await hooks.login();
     if (problem !== null) return undefined;
     while (hooks.heardMs() < began && edges.monotonicMs() - began < PATIENCE_MS) await edges.sleep(POLL_MS);
+    const found = hooks.heardMs() >= began ? 'heard' : 'silent';
+    if (found === 'silent' && !hooks.hasRead({ at, monotonicMs: began })) {
+      problem = 'the log is not read up to now: the line of the login may be among those that wait';
+      return undefined;
+    }
     concludedMs = began;
     provenAt = edges.now();
-    return hooks.heardMs() >= began ? 'heard' : 'silent';
+    return found;
   };
 
   const conclude = (next: LogState) => {
@@ -103,9 +111,11 @@ export function createLogWatch(
         });
         found = (await probe()) ?? 'silent';
       }
-      if (found !== undefined) conclude(found);
-      else if (hooks.sshdPid() === pid)
-        edges.log.warn({ problem }, 'the agent could not log in to see whether sessions’ lines arrive');
+      if (found !== undefined) return conclude(found);
+      // What was found before was found of another sshd, or before somebody doubted it.
+      suspected = true;
+      if (hooks.sshdPid() === pid)
+        edges.log.warn({ problem }, 'no login could show whether sessions’ lines arrive');
     },
     suspect: () => {
       suspected = true;

@@ -18,7 +18,7 @@ import { probeLineOf } from './probe-lines.ts';
 import { createFold, foldLine, settleSessions } from './sessions.ts';
 import type { LoadedUploadState, UploadState } from './state.ts';
 import { createTally, type Effects, overdueCount, tallyOutcome } from './tally.ts';
-import { createUnknownArrivals, type LogProof } from './unknown-arrivals.ts';
+import { createUnknownArrivals, type LogProof, type Moment } from './unknown-arrivals.ts';
 import { createVanishing } from './vanishing.ts';
 import { type WitnessStatus, type WitnessWatch, watchWitness } from './witness-watch.ts';
 
@@ -80,6 +80,8 @@ export interface UploadFeed {
   noteGap(reason: string): void;
   /** When a line of the agent's own probe login was last read, by the clock that never steps. */
   probeHeardMs(): number;
+  /** Whether every line that was in the journal at a moment has been read. */
+  hasRead(moment: Moment): boolean;
 }
 
 type FeedEdges = Pick<Edges, 'exec' | 'follow' | 'now' | 'monotonicMs' | 'log' | 'signal'>;
@@ -117,6 +119,9 @@ export function createUploadFeed(
   let reader: JournalReader | undefined;
   let witness: WitnessWatch | undefined;
   let clock = state.position?.at ?? 0;
+  /** Time of the last line, by the journal's clock; and up to when, by the one that never steps, all was read. */
+  let lineAt = 0;
+  let allReadMs = Number.NEGATIVE_INFINITY;
   let lastSettled = 0;
   let lastProgress = edges.monotonicMs();
   let probeHeard = Number.NEGATIVE_INFINITY;
@@ -146,6 +151,7 @@ export function createUploadFeed(
     if (line.message === 'sent status Failure') hooks.failed?.();
     committer.reached({ cursor: line.cursor, at: line.at });
     clock = line.at;
+    lineAt = line.at;
   };
 
   /** @param id of the line that told it, where one did */
@@ -157,14 +163,21 @@ export function createUploadFeed(
 
   /** While lines keep coming the journal is known up to the last one, and up to now once it is quiet. */
   const settle = (now: number) => {
-    if (edges.monotonicMs() - (reader?.lastArrivalMs() ?? 0) > QUIET_MS) clock = Math.max(clock, edges.now());
+    const isQuiet = reader !== undefined && !reader.isBehind() && now - reader.lastArrivalMs() > QUIET_MS;
+    if (isQuiet) {
+      clock = Math.max(clock, edges.now());
+      allReadMs = now - QUIET_MS;
+    }
     if (now - lastSettled < SETTLE_EVERY_MS) return;
     lastSettled = now;
     settleSessions(fold, clock, partners, outcomes);
     vanishing.end(fold, clock, edges.now(), partners, outcomes);
-    if (witness !== undefined) settleUnknown(witness, (path) => isOpen(fold, partners, path), outcomes);
+    if (witness !== undefined)
+      settleUnknown(witness, { isOpen: (path) => isOpen(fold, partners, path), hasRead }, outcomes);
     takeOutcomes();
   };
+
+  const hasRead = ({ at, monotonicMs }: Moment) => allReadMs >= monotonicMs || lineAt > at;
 
   const turn = async (signal: AbortSignal) => {
     await reader?.wait(TURN_MS);
@@ -218,6 +231,7 @@ export function createUploadFeed(
     run,
     noteGap: (reason) => tellGap(reason),
     probeHeardMs: () => probeHeard,
+    hasRead,
     lastProgressMs: () => Math.max(lastProgress, committer.lastAttemptMs()),
     report: () => ({
       following: reader !== undefined && reader.problem() === null && accountsProblem === null,

@@ -22,6 +22,8 @@ export interface JournalReader {
   wait(ms: number): Promise<void>;
   /** When the last line came in, by the clock that never steps, in ms. */
   lastArrivalMs(): number;
+  /** Whether lines wait to be taken, or can't come: journalctl is held back, or does not run. */
+  isBehind(): boolean;
   /** Why no lines can be read now, or null. */
   problem(): string | null;
   stop(): void;
@@ -83,6 +85,8 @@ export function followJournal(
     while (!stopped) {
       let lastError = '';
       startedAt = edges.monotonicMs();
+      // A journalctl that has just begun is silent, and the journal may be full.
+      lastArrival = startedAt;
       child = edges.follow(argvFor(), {
         onLine,
         onErrorLine: (text) => {
@@ -178,6 +182,7 @@ export function followJournal(
         edges.signal.addEventListener('abort', done, { once: true });
       }),
     lastArrivalMs: () => lastArrival,
+    isBehind: () => taken < waiting.length || paused || child === undefined,
     // A child that has lived for a while reads, even if there is nothing to read.
     problem: () => (child !== undefined && edges.monotonicMs() - startedAt > SETTLED_MS ? null : problem),
     stop: () => {

@@ -14,6 +14,20 @@ export interface LogProof {
   concludedMs(): number;
 }
 
+export interface Moment {
+  /** In ms since 1970. */
+  readonly at: number;
+  /** By the clock that never steps. */
+  readonly monotonicMs: number;
+}
+
+/** What the log has told so far. */
+export interface LogSoFar {
+  isOpen(path: string): boolean;
+  /** Whether every line that was in the journal at a moment has been read. */
+  hasRead(moment: Moment): boolean;
+}
+
 /** A file that arrived without a word in the log. */
 interface Arrival {
   readonly path: string;
@@ -30,6 +44,7 @@ const MOST_HELD = 10_000;
 /**
  * Decides what a file is that arrived without a word in the log. Where a login shows that the log is silent, it is an
  * upload, as far as anybody can tell; where the log is heard, somebody else put it there, and it is told as unknown.
+ * Nothing is decided before the log was read past the arrival: a reader that lags would count it once more.
  */
 export function createUnknownArrivals(proof: LogProof, edges: Pick<Edges, 'monotonicMs' | 'log'>) {
   let held: Arrival[] = [];
@@ -68,7 +83,7 @@ export function createUnknownArrivals(proof: LogProof, edges: Pick<Edges, 'monot
   };
 
   /** @param out receives the uploads that only the witness saw */
-  return (witness: WitnessWatch, isOpen: (path: string) => boolean, out: Outcome[]): void => {
+  return (witness: WitnessWatch, { isOpen, hasRead }: LogSoFar, out: Outcome[]): void => {
     const now = edges.monotonicMs();
     for (const each of witness.takeUnknown(isOpen)) held.push({ ...each, sinceMs: now });
     if (held.length === 0) return;
@@ -76,7 +91,11 @@ export function createUnknownArrivals(proof: LogProof, edges: Pick<Edges, 'monot
     if (proof.state() !== 'silent') proof.suspect();
     const waiting: Arrival[] = [];
     for (const arrival of held) {
-      if (proof.state() === 'silent') count(arrival, out);
+      // Its line came late.
+      if (witness.isKnown(arrival.path)) continue;
+      if (!hasRead({ at: arrival.at, monotonicMs: arrival.sinceMs })) waiting.push(arrival);
+      else if (isOpen(arrival.path)) continue;
+      else if (proof.state() === 'silent') count(arrival, out);
       else if (proof.state() === 'heard' && proof.concludedMs() >= arrival.sinceMs)
         tell(arrival, 'the log is heard: nobody uploaded it by SFTP, or its line is lost');
       else if (now - arrival.sinceMs > PATIENCE_MS) tell(arrival, 'whether the log is heard is unknown');

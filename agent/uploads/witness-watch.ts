@@ -13,6 +13,8 @@ export interface WitnessStatus {
 export interface WitnessWatch {
   /** The log told of this file: by an upload's opening or end, or a rename. Path: `<user>/<path in the chroot>`. */
   noteKnown(path: string): void;
+  /** Whether the log told of this file not long ago, or of a directory that it is in. */
+  isKnown(path: string): boolean;
   /** @returns arrivals that the log has not told of by now; each once */
   takeUnknown(isOpen: (path: string) => boolean): readonly { path: string; size: number; at: number }[];
   status(): WitnessStatus;
@@ -39,6 +41,8 @@ export function watchWitness(
   const known = new Map<string, number>();
   const arrivals = new Map<string, { size: number; at: number; since: number }>();
   let child: Follower | undefined;
+  /** It was told to end, and may not be able to: on a mount that hangs even SIGKILL waits. */
+  let ending = false;
   let state: WitnessStatus['state'] = 'starting';
   let problem: string | null = null;
   let unknownArrivals = 0;
@@ -49,6 +53,7 @@ export function watchWitness(
   let stopped = false;
 
   const onLine = (text: string) => {
+    if (ending) return;
     heardAt = edges.monotonicMs();
     const report = reportOf(text);
     if (report === undefined) return;
@@ -66,20 +71,25 @@ export function watchWitness(
   const start = () => {
     heardAt = edges.monotonicMs();
     state = 'starting';
+    ending = false;
     const started = edges.follow(argv, { onLine });
     child = started;
-    void started.ended.then((ending) => {
-      if (stopped || child !== started) return;
+    void started.ended.then((how) => {
+      if (stopped) return;
       child = undefined;
-      if (ending === `exit ${EXIT_REMOUNTED}`) {
+      if (ending) {
+        restartAt = edges.monotonicMs() + RESTART_MS;
+        return;
+      }
+      if (how === `exit ${EXIT_REMOUNTED}`) {
         // Not a fault: it began before the mount was there, or the mount is another one now.
         state = 'starting';
         restartAt = edges.monotonicMs();
         return;
       }
-      const tooLarge = ending === `exit ${EXIT_TOO_LARGE}`;
+      const tooLarge = how === `exit ${EXIT_TOO_LARGE}`;
       state = tooLarge ? 'too large' : 'failed';
-      problem = tooLarge ? 'the partners’ directories hold too many files to watch' : `it ended: ${ending}`;
+      problem = tooLarge ? 'the partners’ directories hold too many files to watch' : `it ended: ${how}`;
       restartAt = edges.monotonicMs() + (tooLarge ? TOO_LARGE_RESTART_MS : RESTART_MS);
       edges.log.warn({ problem }, 'the witness of the partners’ directories is off for now');
     });
@@ -98,12 +108,12 @@ export function watchWitness(
     const now = edges.monotonicMs();
     if (child === undefined) {
       if (now >= restartAt) start();
-    } else if (now - heardAt > HEARTBEAT_MISSED_MS) {
+    } else if (!ending && now - heardAt > HEARTBEAT_MISSED_MS) {
       problem = 'it gave no sign of life, perhaps because the mount hangs';
-      child.stop();
-      child = undefined;
       state = 'failed';
-      restartAt = now + RESTART_MS;
+      // The next one starts when this one is gone: on a hung mount they would pile up.
+      ending = true;
+      child.stop();
     }
   };
 
@@ -114,6 +124,7 @@ export function watchWitness(
       known.set(path, edges.monotonicMs());
       shorten(known);
     },
+    isKnown: (path) => isKnown(path, edges.monotonicMs()),
     takeUnknown: (isOpen) => {
       if (!stopped) guard();
       if (uncompared > 0)

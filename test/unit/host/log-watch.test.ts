@@ -9,6 +9,7 @@ function createHost() {
     pid: '7' as string | undefined,
     signature: 'a',
     heard: true,
+    readUp: true,
     arranging: false,
     refusal: null as string | null,
     logins: 0,
@@ -24,6 +25,7 @@ function createHost() {
         return host.refusal;
       },
       heardMs: () => heardMs,
+      hasRead: () => host.readUp,
       arrange: async () => {
         host.heard ||= host.arranging;
       },
@@ -106,4 +108,18 @@ it('takes a login that fails for no proof of either', async () => {
   await watch.tick();
   expect(watch.report()).toMatchObject({ state: 'unproven', problem: 'connect ECONNREFUSED' });
   expect(host.lines).toMatchObject([{ problem: 'connect ECONNREFUSED' }]);
+});
+
+it('concludes nothing while lines wait to be read, and tries again', async () => {
+  const { host, watch } = createHost();
+  await watch.tick();
+  host.now += 1;
+  Object.assign(host, { heard: false, readUp: false, pid: '8' });
+  await watch.tick();
+  expect(watch.report()).toMatchObject({ state: 'heard', problem: expect.stringContaining('not read up') });
+  expect(host.lines).toMatchObject([{ level: 'warn' }]);
+  host.now += 61_000;
+  host.readUp = true;
+  await watch.tick();
+  expect(watch.report().state).toBe('silent');
 });

@@ -5,7 +5,9 @@ import { createUnknownArrivals, type LogProof } from '../../../agent/uploads/unk
 import { T0 } from './journal-fixture.ts';
 
 function createDesk(state: ReturnType<LogProof['state']>) {
-  const desk = { state, concludedMs: 0, now: 1_000, suspected: 0, arriving: [] as string[] };
+  const desk = { state, concludedMs: 0, now: 1_000, suspected: 0, read: true };
+  const arriving: string[] = [];
+  const known = new Set<string>();
   const told: string[] = [];
   const outcomes: Outcome[] = [];
   const settle = createUnknownArrivals(
@@ -22,17 +24,19 @@ function createDesk(state: ReturnType<LogProof['state']>) {
     },
   );
   const witness = {
-    noteKnown: () => {},
-    takeUnknown: () => desk.arriving.splice(0).map((path) => ({ path, size: 5, at: T0 })),
+    noteKnown: (path: string) => known.add(path),
+    isKnown: (path: string) => known.has(path),
+    takeUnknown: () => arriving.splice(0).map((path) => ({ path, size: 5, at: T0 })),
     status: () => ({ state: 'watching', unknownArrivals: 0, problem: null }) as const,
     stop: () => {},
   };
-  return { desk, told, outcomes, turn: () => settle(witness, () => false, outcomes) };
+  const turn = () => settle(witness, { isOpen: () => false, hasRead: () => desk.read }, outcomes);
+  return { desk, arriving, witness, told, outcomes, turn };
 }
 
 it('waits for a login before it says what a file is, and tells it as unknown where the log is heard', () => {
-  const { desk, told, outcomes, turn } = createDesk('heard');
-  desk.arriving.push('alice/upload/a');
+  const { desk, arriving, told, outcomes, turn } = createDesk('heard');
+  arriving.push('alice/upload/a');
   turn();
   expect(desk.suspected).toBe(1);
   expect(told).toEqual([]);
@@ -43,12 +47,12 @@ it('waits for a login before it says what a file is, and tells it as unknown whe
 });
 
 it('counts it as an upload of its size, marked approximate, where the log is silent', () => {
-  const { desk, told, outcomes, turn } = createDesk('heard');
-  desk.arriving.push('alice/upload/a', 'alice/upload/b.part');
+  const { desk, arriving, told, outcomes, turn } = createDesk('heard');
+  arriving.push('alice/upload/a', 'alice/upload/b.part');
   turn();
   desk.state = 'silent';
   turn();
-  desk.arriving.push('alice/upload/a');
+  arriving.push('alice/upload/a');
   turn();
   expect(told).toEqual([]);
   const uploads = outcomes.flatMap((each) => (each.kind === 'whole' ? [each.upload] : []));
@@ -60,10 +64,38 @@ it('counts it as an upload of its size, marked approximate, where the log is sil
 });
 
 it('tells it as unknown when no login can show anything', () => {
-  const { desk, told, turn } = createDesk('unproven');
-  desk.arriving.push('alice/upload/a');
+  const { desk, arriving, told, turn } = createDesk('unproven');
+  arriving.push('alice/upload/a');
   turn();
   desk.now += 121_000;
   turn();
   expect(told).toEqual(['alice/upload/a']);
+});
+
+it('decides nothing while the log is read behind the arrival, and drops what the log tells then', () => {
+  const { desk, arriving, witness, told, outcomes, turn } = createDesk('silent');
+  desk.read = false;
+  arriving.push('alice/upload/late', 'alice/upload/unheard');
+  turn();
+  desk.now += 121_000;
+  turn();
+  expect(outcomes).toEqual([]);
+  witness.noteKnown('alice/upload/late');
+  turn();
+  desk.read = true;
+  turn();
+  expect(outcomes).toMatchObject([{ upload: { path: '/upload/unheard' } }]);
+  expect(told).toEqual([]);
+});
+
+it('counts nothing any more once the log is heard again', () => {
+  const { desk, arriving, told, outcomes, turn } = createDesk('silent');
+  arriving.push('alice/upload/a');
+  turn();
+  desk.state = 'heard';
+  desk.concludedMs = 2_000;
+  arriving.push('alice/upload/b');
+  turn();
+  expect(outcomes).toMatchObject([{ upload: { path: '/upload/a' } }]);
+  expect(told).toEqual(['alice/upload/b']);
 });

@@ -71,13 +71,23 @@ it('takes a file that is being written for known', () => {
   expect(watch.takeUnknown((path) => path === 'alice/upload/big')).toEqual([]);
 });
 
-it('starts a witness again that gives no sign of life', () => {
+it('starts a witness again that gives no sign of life, once it is gone', async () => {
   const { watch, starts, pass, leave } = rig();
   pass(1_000);
   leave(11_000);
   watch.takeUnknown(nothingOpen);
   expect(starts[0]?.stopped).toBe(true);
   expect(watch.status()).toMatchObject({ state: 'failed', problem: expect.stringContaining('sign of life') });
+  for (let n = 0; n < 100; n += 1) {
+    pass(60_000);
+    watch.takeUnknown(nothingOpen);
+  }
+  expect(starts).toHaveLength(1);
+  expect(watch.status().state).toBe('failed');
+  starts[0]?.end('killed by SIGKILL');
+  await new Promise((resolve) => setTimeout(resolve));
+  watch.takeUnknown(nothingOpen);
+  expect(starts).toHaveLength(1);
   leave(5_000);
   watch.takeUnknown(nothingOpen);
   expect(starts).toHaveLength(2);
