@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { rename } from 'node:fs/promises';
 import { readFileIfExists, writeFileDurable } from '../os/files.ts';
 import type { PastRemoval } from './guard.ts';
@@ -27,7 +28,8 @@ export async function readLedger(path: string): Promise<{ ledger: Ledger; damage
   if (text === undefined) return { ledger: empty(), damaged: null };
   const ledger = parseLedger(text);
   if (ledger) return { ledger, damaged: null };
-  const aside = `${path}.damaged`;
+  // A name of its own: one that was put aside before may be all that tells what was.
+  const aside = `${path}.damaged-${randomBytes(4).toString('hex')}`;
   await rename(path, aside);
   return { ledger: empty(), damaged: aside };
 }

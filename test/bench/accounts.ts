@@ -181,7 +181,7 @@ async function syncedReport(bed: Bed): Promise<{ readonly active: number; readon
   }
 }
 
-/** How long after a key is in its secret it opens a session, and the one that it replaced no longer does. */
+/** How long after a key is in its secret it opens a session. */
 async function measureChange(bed: Bed, report: Report): Promise<void> {
   await bed.writeFile('/etc/s3files-sftp/config.toml', configOf(QUICK_POLL_SECONDS));
   await sleep(1_000);

@@ -654,13 +654,16 @@ describe.runIf(CAN_MAKE_ACCOUNTS)('a crash', () => {
     world.setSecret('alice', { publicKeys: [ed25519Line()] });
     await world.poll(world.start());
     const uid = uidOf('alice');
-    writeFileSync(join(world.directory, 'state', 'accounts.json'), '{"version":1,"users":[{');
-    expect(await world.poll(world.start())).toMatchObject({ active: 1, problems: [] });
-    expect(uidOf('alice')).toBe(uid);
-    expect(readdirSync(join(world.directory, 'state')).sort()).toEqual([
-      'accounts.json',
-      'accounts.json.damaged',
-    ]);
+    const state = join(world.directory, 'state');
+    const damages = ['{"version":1,"users":[{', '{"version":7}'];
+    for (const text of damages) {
+      writeFileSync(join(state, 'accounts.json'), text);
+      expect(await world.poll(world.start())).toMatchObject({ active: 1, problems: [] });
+      expect(uidOf('alice')).toBe(uid);
+    }
+    // What was put aside first is not lost to what is put aside later.
+    const aside = readdirSync(state).filter((name) => /^accounts\.json\.damaged-[0-9a-f]{8}$/.test(name));
+    expect(aside.map((name) => readFileSync(join(state, name), 'utf8')).sort()).toEqual(damages);
   });
 });
 
