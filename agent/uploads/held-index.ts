@@ -9,7 +9,7 @@ interface HeldIndex {
   left: number;
 }
 
-/** By the sessions of one user, as `peersOf` gives them. One whose user is unknown has no peers, and needs none. */
+/** By the sessions of one user, as `peersOf` gives them; a session that is alone needs none. */
 const indexes = new WeakMap<object, HeldIndex>();
 const DIRECTORY_BITS = 16_384;
 /** Few, since there may be a thousand users, and a path keeps the line in memory that it was cut out of. */
@@ -22,14 +22,26 @@ const LEAST_NOTES = 32;
 export function noteHeld(peers: Iterable<Session>, session: Session, path: string): void {
   const index = indexes.get(peers);
   if (index === undefined) return;
-  note(index, session, path);
-  index.left -= 1;
-  if (index.left < 0) indexes.delete(peers);
+  if (isAlone(peers)) indexes.delete(peers);
+  else {
+    if (index.left <= 0) fill(index, peers);
+    index.left -= 1;
+    note(index, session, path);
+  }
+}
+
+/** Takes back what was noted for an upload that did not have to wait. */
+export function noteReleased(peers: Iterable<Session>, session: Session, path: string): void {
+  const index = indexes.get(peers);
+  const sessions = index?.holders.get(path);
+  if (index === undefined || sessions?.length !== 1 || sessions[0] !== session) return;
+  index.holders.delete(path);
+  index.left += 1;
 }
 
 /** @returns the sessions that may hold uploads of this path; who holds one afterwards has to be noted again */
-export function takeHolders(peers: Iterable<Session>, path: string): readonly Session[] {
-  if (!(peers instanceof Set)) return [...peers];
+export function takeHolders(peers: Iterable<Session>, path: string): Iterable<Session> {
+  if (isAlone(peers)) return peers;
   const { holders } = indexOf(peers);
   const found = holders.get(path);
   if (found === undefined) return [];
@@ -37,22 +49,38 @@ export function takeHolders(peers: Iterable<Session>, path: string): readonly Se
   return found;
 }
 
-/** @returns whether uploads may be held below this path */
+/** @returns whether any of the sessions may hold uploads */
+export function mayHoldAny(peers: Iterable<Session>, session: Session): boolean {
+  return isAlone(peers) ? session.held.length > 0 : indexOf(peers).holders.size > 0;
+}
+
+/** @returns whether other sessions may hold uploads below this path */
 export function mayHoldBelow(peers: Iterable<Session>, path: string): boolean {
-  return !(peers instanceof Set) || mayHaveBelow(indexOf(peers).directories, path);
+  return !isAlone(peers) && mayHaveBelow(indexOf(peers).directories, path);
+}
+
+function isAlone(peers: Iterable<Session>): boolean {
+  return !(peers instanceof Set) || peers.size < 2;
 }
 
 function indexOf(peers: Iterable<Session>): HeldIndex {
   const known = indexes.get(peers);
   if (known !== undefined) return known;
-  const index = { holders: new Map(), directories: createDirectoryFilter(DIRECTORY_BITS), left: LEAST_NOTES };
+  const index = { holders: new Map(), directories: createDirectoryFilter(DIRECTORY_BITS), left: 0 };
+  fill(index, peers);
+  indexes.set(peers, index);
+  return index;
+}
+
+function fill(index: HeldIndex, peers: Iterable<Session>): void {
+  index.holders.clear();
+  index.directories.fill(0);
+  index.left = LEAST_NOTES;
   for (const session of peers)
     for (const { path } of session.held) {
       note(index, session, path);
       index.left += 1;
     }
-  indexes.set(peers, index);
-  return index;
 }
 
 function note({ holders, directories }: HeldIndex, session: Session, path: string): void {

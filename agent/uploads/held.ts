@@ -1,5 +1,5 @@
 import { chrootPathOf } from './file-name.ts';
-import { mayHoldBelow, noteHeld, takeHolders } from './held-index.ts';
+import { mayHoldAny, mayHoldBelow, noteHeld, takeHolders } from './held-index.ts';
 import { release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
@@ -18,7 +18,9 @@ export function settleHeld(
   startDirectory: string,
   out: Outcome[],
 ): void {
+  if (event.kind !== 'opened' && event.kind !== 'renamed' && event.kind !== 'changed') return;
   const peers = peersOf(fold, session);
+  if (!mayHoldAny(peers, session)) return;
   const pathOf = (name: string) => chrootPathOf(name, startDirectory);
   if (event.kind === 'opened' && event.writes)
     writeOver(peers, session, pathOf(event.name), event.fresh, out);

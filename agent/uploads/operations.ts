@@ -3,7 +3,7 @@ import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Activity, Outcome } from './outcome.ts';
 import type { LogEvent } from './parse.ts';
-import type { Handle, Operation, Session, Upload } from './state.ts';
+import type { Handle, Operation, Session } from './state.ts';
 
 /** Remembers what was asked for; {@link applyOperation} or {@link refuseOperation} follows. */
 export function beginOperation(
@@ -162,14 +162,10 @@ function rename(
         upload: { ...upload, path: to, uploadedAs: upload.uploadedAs ?? from, renamedAt: at, cut },
       });
     } else if (upload.path.startsWith(below))
-      hold(peers, session, { ...upload, path: moved(upload.path), renamedAt: at });
+      session.held.push({ ...upload, path: moved(upload.path), renamedAt: at });
     else session.held.push(upload);
   }
-}
-
-function hold(peers: Iterable<Session>, session: Session, upload: Upload): void {
-  session.held.push(upload);
-  noteHeld(peers, session, upload.path);
+  for (const { path, renamedAt } of session.held) if (renamedAt === at) noteHeld(peers, session, path);
 }
 
 /** Lets go of held uploads that will not be renamed any more. */

@@ -3,7 +3,7 @@ import { answerClose } from './closing.ts';
 import { makeRoom } from './handle-limits.ts';
 import { closeCutHandle, closeHandle, endHandles, failWrites, openCutHandle, openHandle } from './handles.ts';
 import { limitHeld, settleHeld } from './held.ts';
-import { noteHeld } from './held-index.ts';
+import { noteHeld, noteReleased } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import { applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
@@ -130,8 +130,12 @@ function settleLast(
   out: Outcome[],
 ): void {
   const refusal = event.kind === 'status' && isFailure(event.status);
-  if (session.closing !== null) answerClose(session, refusal ? event.status : null, out);
-  else if (session.operation !== null) {
+  if (session.closing !== null) {
+    const upload = session.held.at(-1);
+    answerClose(session, refusal ? event.status : null, out);
+    if (upload !== undefined && session.held.at(-1) !== upload)
+      noteReleased(peersOf(fold, session), session, upload.path);
+  } else if (session.operation !== null) {
     if (refusal && isCertain(session, event.status)) refuseOperation(session, event.status, start, out);
     else applyOperation(session, peersOf(fold, session), start, out);
   } else if (refusal && session.lastOpened !== null) doubtOpening(session, event.status, start, line, out);
