@@ -122,7 +122,7 @@ describe('the partner sshd', () => {
   });
 
   it('is not started by an agent that ends meanwhile', async () => {
-    const start = sshd.start();
+    const start = sshd.start(PROOF);
     stop.abort();
     await expect(start).rejects.toThrow(/told to stop/);
     expect(ran('start -- s3files-sftp-sshd.service')).toBe(0);
@@ -147,7 +147,11 @@ describe('the proof of the mount', () => {
       return await exec(argv, options);
     };
     const log = createLog('info', { write: () => {} });
-    const own = createPartnerSshd(config, { exec: watching, log, monotonicMs: () => 0 }, paths());
+    const own = createPartnerSshd(
+      config,
+      { exec: watching, log, monotonicMs: () => 0, signal: stop.signal },
+      paths(),
+    );
     await own.start(PROOF);
     await own.stop();
     expect(seen).toEqual([`${PROOF}\n`, undefined]);

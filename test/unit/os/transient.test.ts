@@ -8,7 +8,6 @@ const commandOf = (argv: readonly string[]) => argv.slice(argv.indexOf('--') + 1
 it('has nothing that a partner names taken for a variable', () => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: the very text
   const path = '/home/sftp/acme/upload/${PATH} $HOME $$';
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: the very text
   const escaped = '/home/sftp/acme/upload/$${PATH} $$HOME $$$$';
   expect(commandOf(transientArgv(['stat', '--', path], 3))).toEqual(['stat', '--', escaped]);
   expect(commandOf(guardedArgv('/home/sftp', ['stat', '--', path], 3))).toEqual([
