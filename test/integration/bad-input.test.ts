@@ -116,19 +116,121 @@ describe('a running host', () => {
     await bed.aws.deleteSecret(`${PREFIX}carol`, { force: true });
   });
 
-  test('names that would be options, paths or the host’s own accounts get none', async () => {
+  test('names that would be options, paths or the host’s own accounts get none, alone or in a bundle', async () => {
     const key = await bed.clients.key('names');
-    const shadow = await bed.run(['cat', '/etc/shadow']);
-    for (const name of ['root', 'acme.corp', 'disk', 'a'.repeat(32)]) {
-      await bed.aws.putSecret(`${PREFIX}${name}`, { publicKeys: [key.publicKey] });
-    }
-    await until('four refusals', async () => (await agentStatus(bed)).accounts.held >= 4, {
-      timeoutMs: 20_000,
+    const user = { publicKeys: [key.publicKey] };
+    const state = async () =>
+      await bed.run([
+        'sh',
+        '-c',
+        'cat /etc/passwd /etc/group /etc/shadow; ls -A / /etc; ls -lA /etc/s3files-sftp/keys /home/sftp',
+      ]);
+    const before = await state();
+    const alone = ['root', 'acme.corp', 'disk', 'a'.repeat(32)];
+    const bundled = ['-rf', '--help', '../x', 'a/b', 'a\nb', 'ec2-user', 'wheel', '*', '', '__proto__'];
+    for (const name of alone) await bed.aws.putSecret(`${PREFIX}${name}`, user);
+    const users = Object.fromEntries(bundled.map((name) => [name, user]));
+    await bed.aws.putSecret(`${PREFIX}bundle`, { users });
+    const refused = alone.length + bundled.length;
+    await until('the refusals', async () => (await agentStatus(bed)).accounts.held === refused, {
+      timeoutMs: 60_000,
     });
-    expect(await bed.run(['cat', '/etc/shadow'])).toBe(shadow);
-    expect(await login('root', key)).toBe(false);
-    for (const name of ['root', 'acme.corp', 'disk', 'a'.repeat(32)]) {
-      await bed.aws.deleteSecret(`${PREFIX}${name}`, { force: true });
+    expect(await state()).toBe(before);
+    expect([await login('root', key), await login('ec2-user', key)]).toEqual([false, false]);
+    const told = (await agentStatus(bed)).accounts.problems as readonly { user: string; problem: string }[];
+    const why = new Map(told.map(({ user: name, problem }) => [name, problem]));
+    expect(why.get('-rf')).toMatch(/begins with a digit or "-"/);
+    expect(why.get('../x')).toMatch(/holds "\."/);
+    expect(why.get('a\\u000ab')).toMatch(/something other/);
+    expect(why.get('ec2-user')).toMatch(/reserved/);
+    for (const name of [...alone, 'bundle']) await bed.aws.deleteSecret(`${PREFIX}${name}`, { force: true });
+  });
+
+  test('JSON that is deep, huge, a list or a number costs nobody anything, and the agent no restart', async () => {
+    const key = await bed.clients.key('good-json');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    const pid = await bed.unit(AGENT, 'MainPID');
+    const [deep, wide] = [5_200, 5_600];
+    const hostile = {
+      deep: `${'{"a":'.repeat(deep)}{${'"b":1,'.repeat(wide)}"c":1}${'}'.repeat(deep)}`,
+      brackets: '['.repeat(60_000),
+      huge: JSON.stringify({ publicKeys: ['x'.repeat(60_000)] }),
+      list: '[]',
+      number: '7',
+      nothing: 'null',
+    };
+    for (const [name, text] of Object.entries(hostile))
+      await bed.aws.putSecret(`${PREFIX}json-${name}`, text);
+    const count = Object.keys(hostile).length;
+    await until('the refusals', async () => (await agentStatus(bed)).accounts.held === count, {
+      timeoutMs: 60_000,
+    });
+    await until('the good one', async () => await login('good', key), { timeoutMs: 15_000, everyMs: 500 });
+    expect([await bed.unit(AGENT, 'MainPID'), await bed.unit(AGENT, 'NRestarts')]).toEqual([pid, '0']);
+    for (const name of Object.keys(hostile))
+      await bed.aws.deleteSecret(`${PREFIX}json-${name}`, { force: true });
+    await until('no problem', async () => (await agentStatus(bed)).accounts.held === 0, {
+      timeoutMs: 15_000,
+    });
+  });
+
+  test('a secret that says only that its user is off ends the sessions, and one that is whole lets it in again', async () => {
+    const key = await bed.clients.key('off');
+    const whole = { publicKeys: [key.publicKey] };
+    await bed.aws.putSecret(`${PREFIX}olga`, whole);
+    await accountReady(bed, 'olga');
+    const session = await bed.clients.connect({ user: 'olga', key });
+    // In a hurry, and with a slip.
+    await bed.aws.putSecret(`${PREFIX}olga`, {
+      enabled: false,
+      publicKeys: ['revoked'],
+      comment: 'call Bob',
+    });
+    await session.closed;
+    expect(await login('olga', key)).toBe(false);
+    // The session ends in the middle of the pass that tells why.
+    const told = async () =>
+      (await agentStatus(bed)).accounts.problems.some(({ user }: { user: string }) => user === 'olga');
+    await until('what is wrong with the secret', told, { timeoutMs: 15_000 });
+    await bed.aws.putSecret(`${PREFIX}olga`, whole);
+    await until('the way back', async () => await login('olga', key), { timeoutMs: 15_000, everyMs: 500 });
+    await bed.aws.deleteSecret(`${PREFIX}olga`, { force: true });
+    await until('her removal', async () => (await agentStatus(bed)).accounts.active === 1, {
+      timeoutMs: 15_000,
+    });
+  });
+
+  test('throttling in the middle of many pages removes nobody, and is got over', async () => {
+    const key = await bed.clients.key('good-pages');
+    await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
+    // Three pages of secrets, in which nobody is.
+    const pages = Array.from({ length: 230 }, (_, index) => `${PREFIX}page-${index}`);
+    for (const name of pages) await bed.aws.putSecret(name, { users: {} });
+    await until('the new key', async () => await login('good', key), { timeoutMs: 15_000, everyMs: 500 });
+    const listed = async () => (await bed.aws.calls('ListSecrets')).map(({ status }) => status);
+    try {
+      // The second page, for longer than the client tries again; then batches, for less.
+      await bed.aws.fault({ operation: 'ListSecrets', kind: 'throttle', after: 1 });
+      const before = (await listed()).length;
+      await bed.run(['systemctl', 'restart', AGENT]);
+      await until('the second page to be refused', async () => (await listed()).slice(before).includes(400), {
+        timeoutMs: 15_000,
+      });
+      const isServed = async () => (await agentStatus(bed)).accounts.active === 1;
+      await until('the pass that could not list them', isServed, { timeoutMs: 60_000 });
+      expect(await login('good', key)).toBe(true);
+      await bed.aws.clearFaults();
+      await bed.aws.fault({ operation: 'BatchGetSecretValue', kind: 'throttle', after: 3, count: 3 });
+      await until('a sync', async () => (await bed.exec(['s3files-sftp', 'sync'])).code === 0, {
+        timeoutMs: 60_000,
+        everyMs: 500,
+      });
+      const batches = (await bed.aws.calls('BatchGetSecretValue')).map(({ status }) => status);
+      expect(batches.filter((status) => status === 400)).toHaveLength(3);
+      expect(await login('good', key)).toBe(true);
+    } finally {
+      await bed.aws.clearFaults();
+      for (const name of pages) await bed.aws.deleteSecret(name, { force: true });
     }
   });
 

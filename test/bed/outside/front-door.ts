@@ -23,6 +23,10 @@ export async function createFrontDoor(socketPath: string): Promise<FrontDoor> {
 
   const takeFault = (operation: string): Fault | undefined => {
     const fault = faults.find((each) => each.operation === operation || each.operation === '*');
+    if (fault?.after !== undefined && fault.after > 0) {
+      faults = faults.map((each) => (each === fault ? { ...fault, after: (fault.after ?? 0) - 1 } : each));
+      return undefined;
+    }
     if (fault?.count === undefined) return fault;
     const rest = fault.count > 1 ? [{ ...fault, count: fault.count - 1 }] : [];
     faults = faults.flatMap((each) => (each === fault ? rest : [each]));

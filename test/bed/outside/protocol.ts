@@ -32,6 +32,8 @@ export interface Fault {
   /** `ListSecrets`, `PutMetricData`, `HeadObject`, …, or `*` for all. */
   readonly operation: string;
   readonly kind: FaultKind;
+  /** How many calls it lets pass before. */
+  readonly after?: number;
   /** How many calls it hits; without, all until clearFaults. */
   readonly count?: number;
   readonly delayMs?: number;
