@@ -203,8 +203,8 @@ describe('a running host', () => {
   test('throttling in the middle of many pages removes nobody, and is got over', async () => {
     const key = await bed.clients.key('good-pages');
     await bed.aws.putSecret(`${PREFIX}good`, { publicKeys: [key.publicKey] });
-    // Three pages of secrets, in which nobody is.
-    const pages = Array.from({ length: 230 }, (_, index) => `${PREFIX}page-${index}`);
+    // Two pages of secrets, in which nobody is.
+    const pages = Array.from({ length: 120 }, (_, index) => `${PREFIX}page-${index}`);
     for (const name of pages) await bed.aws.putSecret(name, { users: {} });
     await until('the new key', async () => await login('good', key), { timeoutMs: 15_000, everyMs: 500 });
     const listed = async () => (await bed.aws.calls('ListSecrets')).map(({ status }) => status);
