@@ -1,6 +1,6 @@
 import { contentOf } from './random.ts';
 import { overlaid, pathsOf, type Step, uploadsOf } from './step.ts';
-import { drop, type Expected, keep, md5, rename, type Truth } from './truth.ts';
+import { drop, type Expected, keep, md5, noteAdded, noteOperation, rename, type Truth } from './truth.ts';
 
 /** A step has had its whole effect. @param sent bytes, for a step that sends what is missing or breaks off */
 export function settle(truth: Truth, user: string, step: Step, sent?: number): void {
@@ -19,9 +19,9 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
   };
   switch (step.kind) {
     case 'put':
-      if (step.readsBack) truth.operations.push(`CLOSE ${user}${step.path} ${step.content.size}`);
+      if (step.readsBack) noteOperation(truth, `CLOSE ${user}${step.path} ${step.content.size}`);
       if (step.temporary !== undefined) {
-        truth.operations.push(`RENAME ${user}${step.temporary} ${step.path}`);
+        noteOperation(truth, `RENAME ${user}${step.temporary} ${step.path}`);
         drop(truth, user + step.temporary);
       }
       whole(step.path, contentOf(step.content), step.content.size, step.temporary ?? null);
@@ -34,7 +34,7 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
         tell(step.path, 'whole', step.content.size, null);
       } else {
         const after = Buffer.concat([before, contentOf(step.content)]);
-        truth.added.set(md5(before), md5(after));
+        noteAdded(truth, before, after);
         whole(step.path, after, step.content.size, null);
       }
       return;
@@ -53,12 +53,12 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
     }
     case 'remove-open':
       whole(step.path, contentOf(step.content), step.content.size, null);
-      truth.operations.push(`DELETE ${user}${step.path}`);
+      noteOperation(truth, `DELETE ${user}${step.path}`);
       drop(truth, user + step.path);
       return;
     case 'rename-open':
       whole(step.to, contentOf(step.content), step.content.size, step.path);
-      truth.operations.push(`RENAME ${user}${step.path} ${step.to}`);
+      noteOperation(truth, `RENAME ${user}${step.path} ${step.to}`);
       drop(truth, user + step.path);
       return;
     case 'overlap': {
@@ -77,21 +77,21 @@ export function settle(truth: Truth, user: string, step: Step, sent?: number): v
       whole(step.path, contentOf(step.content), step.content.size, null);
       return;
     case 'get':
-      truth.operations.push(`CLOSE ${user}${step.path} ${truth.files.get(user + step.path)?.length ?? sent}`);
+      noteOperation(truth, `CLOSE ${user}${step.path} ${truth.files.get(user + step.path)?.length ?? sent}`);
       return;
     case 'remove':
-      truth.operations.push(`DELETE ${user}${step.path}`);
+      noteOperation(truth, `DELETE ${user}${step.path}`);
       drop(truth, user + step.path);
       return;
     case 'rename':
-      truth.operations.push(`RENAME ${user}${step.from} ${step.to}`);
+      noteOperation(truth, `RENAME ${user}${step.from} ${step.to}`);
       rename(truth, user + step.from, user + step.to);
       return;
     case 'mkdir':
-      truth.operations.push(`MKDIR ${user}${step.path}`);
+      noteOperation(truth, `MKDIR ${user}${step.path}`);
       return;
     case 'trespass':
-      truth.operations.push(`ERROR ${user}${step.path} open`);
+      noteOperation(truth, `ERROR ${user}${step.path} open`);
   }
 }
 
@@ -110,8 +110,7 @@ export function doubt(truth: Truth, user: string, step: Step, reason: string): v
       : before === undefined
         ? null
         : Buffer.concat([before, content]);
-  if (step.kind === 'append' && before !== undefined && after !== null)
-    truth.added.set(md5(before), md5(after));
+  if (step.kind === 'append' && before !== undefined && after !== null) noteAdded(truth, before, after);
   // Any of its uploads may have happened.
   for (let count = Math.max(1, uploadsOf(step)); count > 0; count -= 1)
     truth.doubts.push({ user, step, md5: after === null ? null : md5(after), reason });

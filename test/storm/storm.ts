@@ -110,6 +110,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
         files.set(user + path, await readFile(join(bed.s3files.directory, user + path)));
     }
     const evidence = await gatherEvidence(bed, files);
+    truth.outages.push(...weather.outages);
     const found = disagreements(truth, evidence);
     const receipts = evidence.lines.filter((line) => String(line['event-id']).endsWith('.receipt'));
     if (found.length > 0) await keepLog(bed);

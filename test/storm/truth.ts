@@ -35,11 +35,25 @@ export interface Truth {
   readonly unsettled: Set<string>;
   readonly removed: Set<string>;
   /** What the log has to tell besides uploads: `DELETE <user><path>`, `CLOSE <user><path> <bytes read>` … */
-  readonly operations: string[];
+  readonly operations: Operation[];
   /** MD5 of a file that was added to → MD5 of what it became: that holds the older upload's bytes, too. */
-  readonly added: Map<string, string>;
+  readonly added: Map<string, Set<string>>;
   /** Stretches of the log that were taken away unread: each has to be told. */
   gaps: number;
+  /** When the mount was lost and not back yet. */
+  readonly outages: Outage[];
+}
+
+/** Something else than an upload, and when the partner had the server's word for it, in ms since 1970. */
+export interface Operation {
+  readonly what: string;
+  readonly at: number;
+}
+
+/** In ms since 1970. */
+export interface Outage {
+  readonly from: number;
+  readonly to: number;
 }
 
 export const emptyTruth = (): Truth => ({
@@ -51,6 +65,7 @@ export const emptyTruth = (): Truth => ({
   operations: [],
   added: new Map(),
   gaps: 0,
+  outages: [],
 });
 
 export const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex');
@@ -76,4 +91,14 @@ export function rename(truth: Truth, from: string, to: string): void {
     keep(truth, to + key.slice(from.length), content);
   }
   if (truth.unsettled.delete(from)) truth.unsettled.add(to);
+}
+
+export function noteOperation({ operations }: Pick<Truth, 'operations'>, what: string): void {
+  operations.push({ what, at: Date.now() });
+}
+
+/** A file was added to: what holds it after that holds what it was before, too. */
+export function noteAdded({ added }: Pick<Truth, 'added'>, before: Uint8Array, after: Uint8Array): void {
+  // Of all empty files the sum is the same, so that it can have become many things.
+  added.set(md5(before), (added.get(md5(before)) ?? new Set()).add(md5(after)));
 }

@@ -22,7 +22,7 @@ export function operationOf(line: LogLine): string | undefined {
  * and alarms, for which a storm gives no cause.
  */
 export function judgeInvented(truth: Truth, told: readonly Told[], lines: readonly LogLine[]): string[] {
-  const left = countOf(truth.operations);
+  const left = countOf(truth.operations.map(({ what }) => what));
   const ids = new Set<unknown>(told.map(({ id }) => id));
   return lines.flatMap((line) => {
     const operation = operationOf(line);
@@ -54,8 +54,11 @@ function countOf(operations: readonly string[]): Map<string, number> {
 }
 
 function touches({ user, step }: Doubt, line: LogLine): boolean {
-  const paths: readonly unknown[] = 'path' in step ? [...pathsOf(step), step.path] : pathsOf(step);
-  return line.user === user && (paths.includes(line.path) || paths.includes(line['new-path']));
+  const paths = ('path' in step ? [...pathsOf(step), step.path] : pathsOf(step)).map(unquoted);
+  const named = [line.path, line['new-path']].flatMap((path) =>
+    typeof path === 'string' ? [unquoted(path)] : [],
+  );
+  return line.user === user && named.some((path) => paths.includes(path));
 }
 
 /** Late, or unheard of: the deadline outlasts a storm, and what it does is in the log. */
@@ -81,4 +84,9 @@ export function judgeOrigins(lines: readonly LogLine[]): string[] {
     const isKnown = line['source-ip'] === ADDRESS && opened.get(line['session-id']) === line.user;
     return isKnown ? [] : [`from nowhere: ${JSON.stringify(line)}`];
   });
+}
+
+/** OpenSSH's sftp asks for a pattern as it was typed, with its backslashes, where nothing is found that it matches. */
+function unquoted(path: string): string {
+  return path.replaceAll('\\', '');
 }

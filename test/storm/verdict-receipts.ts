@@ -1,5 +1,6 @@
 import type { Evidence, LogLine } from './evidence.ts';
 import { md5, type Truth } from './truth.ts';
+import { isUnheard } from './unheard.ts';
 import type { Told } from './verdict.ts';
 
 /**
@@ -33,24 +34,26 @@ export function judgeReceipts(truth: Truth, told: readonly Told[], evidence: Evi
     } else if (!mayLackReceipt(truth, told, upload, end))
       wrong.push(`no receipt, and no reason for that: ${JSON.stringify({ upload, end })}`);
   }
-  return [...wrong, ...judgeLast(truth, evidence)];
+  return [...wrong, ...judgeLast(truth, told, evidence)];
 }
 
 /** Whether a version is of an upload's bytes, or of those with what was added before its export. */
 function holds({ added }: Truth, etag: string | null, bytes: string): boolean {
-  for (let each: string | undefined = bytes; each !== undefined; each = added.get(each))
-    if (each === etag) return true;
-  return false;
+  const sums = new Set([bytes]);
+  for (const sum of sums) for (const later of added.get(sum) ?? []) sums.add(later);
+  return etag !== null && sums.has(etag);
 }
 
 /** The last upload of a file that is there in the end has a receipt, whatever else was said about that path. */
-function judgeLast(truth: Truth, { lines }: Evidence): string[] {
+function judgeLast(truth: Truth, told: readonly Told[], { lines }: Evidence): string[] {
   const receipts = new Set(lines.map((line) => `${String(line.key)} ${String(line.etag)}`));
   const last = new Map(truth.uploads.map((each) => [each.user + each.path, each]));
   return [...last].flatMap(([key, upload]) => {
     const content = truth.files.get(key);
     // Something else may have been renamed over it.
     if (content === undefined || upload.md5 !== md5(content)) return [];
+    // Told as failed, it is not followed.
+    if (told.some((each) => each.user === upload.user && isUnheard(truth, upload, each))) return [];
     return receipts.has(`${key} ${upload.md5}`) ? [] : [`there in the end, but no receipt: ${key}`];
   });
 }

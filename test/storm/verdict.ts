@@ -1,6 +1,7 @@
 import type { Evidence, LogLine } from './evidence.ts';
 import { pathsOf, uploadsOf } from './step.ts';
 import { type Doubt, type Expected, md5, type Truth } from './truth.ts';
+import { isUnheard, isUnheardOperation, isUnheardRefusal } from './unheard.ts';
 import { judgeGaps, judgeInvented, judgeOrigins, operationOf } from './verdict-invented.ts';
 import { judgeMetrics } from './verdict-metrics.ts';
 import { judgeReceipts } from './verdict-receipts.ts';
@@ -73,14 +74,16 @@ function judgeUploads(truth: Truth, told: readonly Told[]): string[] {
   const missing: string[] = [];
   for (const expected of truth.uploads) {
     const mine = left.get(expected.user) ?? [];
-    const index = mine.findIndex((each) => isSame(expected, each));
+    const same = mine.findIndex((each) => isSame(expected, each));
+    const index = same < 0 ? mine.findIndex((each) => isUnheard(truth, expected, each)) : same;
     if (index < 0) missing.push(`not told: ${JSON.stringify(expected)}`);
-    else for (const found of mine.splice(index, 1)) found.md5 = expected.md5;
+    else for (const found of mine.splice(index, 1)) found.md5 = same < 0 ? null : expected.md5;
   }
   const doubts = [...truth.doubts];
   const invented = [...left.values()].flat().flatMap((each) => {
     const index = doubts.findIndex((doubt) => explains(doubt, each));
-    if (index < 0) return [`told, but nobody did it: ${JSON.stringify(each)}`];
+    if (index < 0)
+      return isUnheardRefusal(truth, each) ? [] : [`told, but nobody did it: ${JSON.stringify(each)}`];
     for (const doubt of doubts.splice(index, 1)) if (each.kind === 'whole') each.md5 = doubt.md5;
     return [];
   });
@@ -118,9 +121,9 @@ function judgeOperations(truth: Truth, lines: readonly LogLine[]): string[] {
     if (operation !== undefined) told.set(operation, (told.get(operation) ?? 0) + 1);
   }
   return truth.operations.flatMap((operation) => {
-    const count = told.get(operation) ?? 0;
-    told.set(operation, count - 1);
-    return count > 0 ? [] : [`not told: ${operation}`];
+    const count = told.get(operation.what) ?? 0;
+    told.set(operation.what, count - 1);
+    return count > 0 || isUnheardOperation(truth, operation) ? [] : [`not told: ${operation.what}`];
   });
 }
 

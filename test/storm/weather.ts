@@ -4,6 +4,7 @@ import { AGENT, agentStatus, SSHD, waitHealthy } from '../bed/product.ts';
 import { FILE_SYSTEM } from '../bed/s3-files.ts';
 import { SMALL_DIRECTORY } from './plan.ts';
 import type { Random } from './random.ts';
+import type { Outage } from './truth.ts';
 
 /** What goes wrong meanwhile, one thing after another. */
 export interface Weather {
@@ -13,6 +14,7 @@ export interface Weather {
   calm(): void;
   /** What happened, in order. */
   readonly diary: readonly string[];
+  readonly outages: readonly Outage[];
 }
 
 const STATE_DIRECTORY = '/var/lib/s3files-sftp';
@@ -121,6 +123,7 @@ export function startWeather(
 ): Weather {
   const faults: Readonly<Record<string, Fault>> = { ...FAULTS, ...special };
   const diary: string[] = [];
+  const outages: Outage[] = [];
   let calm = false;
   const run = async () => {
     const usual = shuffled(random, Object.keys(FAULTS));
@@ -133,7 +136,9 @@ export function startWeather(
       if (deck.length === 0) deck = shuffled(random, Object.keys(faults));
       const name = deck.pop() ?? '';
       diary.push(`${new Date().toISOString().slice(11, 23)} ${name}`);
+      const from = Date.now();
       await faults[name]?.(bed, random, users);
+      if (name.startsWith('mount ')) outages.push({ from, to: Date.now() });
       await sleep(random.below(1_500));
       await waitHealthy(bed, 90);
     }
@@ -146,6 +151,7 @@ export function startWeather(
       calm = true;
     },
     diary,
+    outages,
   };
 }
 

@@ -3,7 +3,7 @@ import type { Evidence, LogLine } from '../storm/evidence.ts';
 import { contentOf } from '../storm/random.ts';
 import { doubt, settle } from '../storm/settle.ts';
 import type { Step } from '../storm/step.ts';
-import { emptyTruth, md5 } from '../storm/truth.ts';
+import { emptyTruth, md5, noteAdded, noteOperation } from '../storm/truth.ts';
 import { disagreements } from '../storm/verdict.ts';
 
 const NOTHING = { sum: 0, samples: 0 };
@@ -147,7 +147,7 @@ it('takes a version that holds an upload with what was added to it, and no other
   const other = Buffer.concat([BYTES, contentOf({ seed: 9, size: 3 })]);
   const judged = (etag: string) => {
     const { truth, evidence } = storm();
-    truth.added.set(md5(BYTES), md5(other));
+    noteAdded(truth, BYTES, other);
     truth.unsettled.add('partner1/upload/a');
     truth.files.clear();
     const withTag = (each: object) => ('etag' in each ? { ...each, etag } : each);
@@ -187,7 +187,7 @@ describe('what the partners know', () => {
   it('of a file that was removed while it was open', () => {
     expect(settled({ kind: 'remove-open', path: '/a', content: CONTENT })).toMatchObject({
       uploads: [['whole', '/a', null, 5]],
-      operations: ['DELETE u/a'],
+      operations: [{ what: 'DELETE u/a' }],
       files: new Map(),
       removed: new Set(['u/a']),
     });
@@ -195,7 +195,7 @@ describe('what the partners know', () => {
   it('of a file that was renamed while it was open', () => {
     expect(settled({ kind: 'rename-open', path: '/a', to: '/b', content: CONTENT })).toMatchObject({
       uploads: [['whole', '/b', '/a', 5]],
-      operations: ['RENAME u/a /b'],
+      operations: [{ what: 'RENAME u/a /b' }],
       files: new Map([['u/b', md5(BYTES)]]),
       removed: new Set(['u/a']),
     });
@@ -237,5 +237,46 @@ describe('what the partners know', () => {
     const contents = [CONTENT, OTHER];
     doubt(truth, 'u', { kind: 'in-turn', path: '/a', contents }, 'killed');
     expect(truth.doubts).toHaveLength(2);
+  });
+});
+
+describe('an upload whose last line could not leave its session', () => {
+  const lost = {
+    'event-id': 'o.lost',
+    msg: 'upload failed',
+    'activity-type': 'PARTIAL_CLOSE',
+    'bytes-in': null,
+  };
+  const told = (outage: boolean) => {
+    const { truth, evidence } = storm();
+    settle(truth, 'partner1', { kind: 'put', path: '/upload/b', content: CONTENT });
+    const at = truth.uploads.at(-1)?.at ?? 0;
+    truth.outages.push({ from: at - (outage ? 100 : 200), to: at - (outage ? -100 : 100) });
+    const lines = [...evidence.lines, { ...PLACE, ...lost, path: '/upload/b' }];
+    return disagreements(truth, { ...evidence, lines }).filter((each) => /told|receipt/.test(each));
+  };
+
+  it('may be told as failed while the mount goes under', () => {
+    expect(told(true)).toEqual([]);
+  });
+
+  it('may not be told as failed at any other time', () => {
+    expect(told(false)).toEqual([
+      expect.stringMatching(/^not told: .*upload.b/),
+      expect.stringMatching(/^told, but nobody did it: .*o\.lost/),
+      'there in the end, but no receipt: partner1/upload/b',
+    ]);
+  });
+
+  it('takes a refusal that was not told with it for an opening that its session ended', () => {
+    const judged = (during: boolean) => {
+      const { truth, evidence } = storm();
+      noteOperation(truth, 'ERROR partner1/never open');
+      const at = truth.operations.at(-1)?.at ?? 0;
+      truth.outages.push(during ? { from: at, to: at } : { from: at + 1, to: at + 2 });
+      const lines = [...evidence.lines, { ...PLACE, ...lost, path: '/never' }];
+      return disagreements(truth, { ...evidence, lines }).filter((each) => /told/.test(each)).length;
+    };
+    expect([judged(true), judged(false)]).toEqual([0, 2]);
   });
 });
