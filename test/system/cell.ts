@@ -55,7 +55,7 @@ export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<C
     const noticed =
       fault.breaks === 'helper-watchdog'
         ? (seen: Now) => ![null, helperWatchdogSince].includes(seen.helperWatchdogSince)
-        : ({ door, health }: Now) => door !== 'served' || !isCalm(health);
+        : ({ door, health }: Now) => door === 'refused' || !isCalm(health);
     await waitFor(vm, noticed, fault.mayPassUnnoticed ? 12_000 : NOTICE_MS);
   }
   await waitFor(vm, isWell, RECOVER_MS);

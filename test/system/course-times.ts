@@ -11,7 +11,7 @@ export interface Times {
   readonly served: number | undefined;
   /** The clock of being served again starts here. */
   readonly cleared: number;
-  /** So long, in seconds, a partner who connected got neither a greeting nor a refusal. */
+  /** So long, in seconds, a partner who connected got neither a greeting nor a refusal, until partners were served again. */
   readonly muteSeconds: number;
 }
 
@@ -23,15 +23,17 @@ export function timesOf(fault: MountFault, course: Course): Times {
   const { injectedAt, evidence } = course;
   const events = evidence.events.filter(({ t }) => t >= injectedAt);
   const door = events.filter(({ kind }) => kind === 'door');
+  const served = fault.breaks === 'helper-watchdog' ? watchdogBack(course) : servedAgain(course);
+  const end = served ?? evidence.at;
   const verdict = (fault.breaks === 'helper-watchdog' ? watchdogVerdict : mountVerdict)(course);
   return {
     detected: verdict,
     refused: door.find(({ value }) => value === 'refused')?.t,
-    served: fault.breaks === 'helper-watchdog' ? watchdogBack(course) : servedAgain(course),
+    served,
     cleared: fault.agentEndsIt ? (verdict ?? course.clearedAt) : course.clearedAt,
     muteSeconds: door.reduce((sum, { t, value }, index) => {
-      const until = door[index + 1]?.t ?? evidence.at;
-      return value === 'mute' ? sum + GREETING_SECONDS + until - t : sum;
+      const until = Math.min(door[index + 1]?.t ?? end, end);
+      return value === 'mute' && t < end ? sum + GREETING_SECONDS + until - t : sum;
     }, 0),
   };
 }
@@ -52,7 +54,9 @@ function servedAgain({ evidence, injectedAt }: Course): number | undefined {
     if (t < injectedAt) continue;
     if (kind === 'door') door = value;
     if (kind === 'health') health = value;
-    const nowWell = door === 'served' && (health === 'healthy' || health === 'suspect');
+    // A greeting that is slow takes nothing back: logins of many at once keep slow processors busy.
+    const open: boolean = door === 'served' || (door === 'mute' && well);
+    const nowWell: boolean = open && (health === 'healthy' || health === 'suspect');
     if (nowWell && !well) served = t;
     if (!nowWell) served = undefined;
     well = nowWell;

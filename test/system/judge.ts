@@ -52,6 +52,8 @@ export function judge(name: string, load: Load, fault: MountFault, course: Cours
   const unnoticed = times.detected === undefined && times.refused === undefined;
   const nothingToNotice = refusedByKernel || (fault.mayPassUnnoticed === true && unnoticed);
   const undisturbed = nothingToNotice || fault.breaks === 'helper-watchdog';
+  // Logins keep slow processors from greeting in time; where nothing is away, they are served all the same, or told.
+  const answered = times.muteSeconds <= MUTE_SECONDS || (undisturbed && load !== 'idle');
   const agent = judgeAgent(course);
   const said = diagnoses(evidence.journal);
   const told = fault.diagnosis === undefined || fault.diagnosis.test(said);
@@ -74,10 +76,9 @@ export function judge(name: string, load: Load, fault: MountFault, course: Cours
       ...(refusedByKernel && load === 'idle' ? ['it was refused, though nobody used the mount'] : []),
       ...(nothingToNotice ? [] : judgeTimes(injectedAt, times)),
       ...(undisturbed ? judgeUndisturbed(course, times) : []),
-      ...(times.muteSeconds > MUTE_SECONDS
-        ? [`for ${Math.round(times.muteSeconds)} s partners got no answer at the door`]
-        : []),
-      ...judgePartners(load, course, times),
+      ...(answered ? [] : [`for ${Math.round(times.muteSeconds)} s partners got no answer at the door`]),
+      // Who was served throughout has no time before which an upload may fail.
+      ...judgePartners(load, course, undisturbed ? { ...times, served: undefined } : times),
       ...judgeEnd(course),
       ...agent.faults,
       ...(told ? [] : [`said only: ${said || 'nothing'}`]),
@@ -154,7 +155,7 @@ function countOutcomes(events: readonly PartnerEvent[]): Record<string, number> 
 /** What the agent said of failed attempts, with the hint. */
 function diagnoses(journal: Course['evidence']['journal']): string {
   const said = journal.flatMap(({ detail, hint, failures }) =>
-    failures === undefined ? [] : [`${String(detail)}; ${String(hint)}`],
+    failures === undefined || detail === undefined ? [] : [`${String(detail)}; ${String(hint)}`],
   );
   return [...new Set(said)].join(' / ');
 }

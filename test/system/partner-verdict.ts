@@ -40,16 +40,12 @@ export function judgePartners(load: Load, course: Course, times: Times): string[
 }
 
 /** Whoever is under way or comes when nothing may be noticed must not notice anything either. */
-export function judgeUndisturbed(
-  { evidence, injectedAt }: Course,
-  { refused, muteSeconds }: Times,
-): string[] {
+export function judgeUndisturbed({ evidence, injectedAt }: Course, { refused }: Times): string[] {
   const failed = evidence.partners.filter(
     ({ t, outcome }) => t >= injectedAt && outcome !== 'ok' && outcome !== 'open',
   );
   return [
     ...(refused === undefined ? [] : ['partners were refused']),
-    ...(muteSeconds === 0 ? [] : ['partners got no answer at the door']),
     ...(failed.length === 0
       ? []
       : [`${failed.length} uploads or sessions of partners failed, and nobody noticed`]),

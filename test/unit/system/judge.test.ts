@@ -99,6 +99,23 @@ describe('what partners must not bear', () => {
     expect(result.faults).toContain('the agent had no verdict');
   });
 
+  it('is no door that is slow under a load that came through, where nothing was away', () => {
+    const events = [...OUTAGE.slice(0, 1), door(BROKEN + 3, 'mute'), door(BROKEN + 45, 'served')];
+    const partners = goodCourse('storm').evidence.partners.slice(1);
+    const play = (load: Load) =>
+      judge(
+        'proxy-killed',
+        load,
+        FAULTS['proxy-killed'],
+        goodCourse(load, { events, journal: [], partners }),
+      );
+    expect(play('storm').faults).toEqual([]);
+    expect(play('idle').faults).toEqual(['for 47 s partners got no answer at the door']);
+    // Nor one that is slow when all of them come at once afterwards: what becomes of their uploads counts.
+    const after = [...OUTAGE, door(SERVED + 2, 'mute'), door(SERVED + 18, 'served')];
+    expect(judged('sessions', { events: after }).faults).toEqual([]);
+  });
+
   it('is a door that is mute to the end', () => {
     const events = [...OUTAGE.slice(0, 3), door(CLEARED, 'mute')];
     expect(judged('idle', { events }).faults).toEqual([
@@ -182,6 +199,11 @@ describe('what the host must not suffer', () => {
 });
 
 describe('times', () => {
+  it('are not told by another loop’s failures', () => {
+    const journal = [...goodCourse('idle').evidence.journal, { failures: 1, loop: 'mount' }];
+    expect(judged('idle', { journal }, HELPER_FAILURES['helper-denied']).said).not.toMatch(/undefined/);
+  });
+
   it('are told where they are too long', () => {
     const late = OUTAGE.map((each) => (each.t >= SERVED - 1 ? { ...each, t: each.t + 11 } : each));
     expect(judged('idle', { events: late }).faults).toEqual(['served again after more than 20 s']);
