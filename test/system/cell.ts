@@ -68,10 +68,11 @@ export async function playCell(vm: Vm, load: Load, fault: MountFault): Promise<C
   return { injectedAt, clearedAt, refusedByKernel, uploadWorks: upload.code === 0, loadEnded, evidence };
 }
 
-/** The cause stays until the agent refuses partners, and as long as the fault says. */
-async function holdOut(vm: Vm, { holdSeconds = 0 }: MountFault): Promise<void> {
+/** The cause stays until the agent refuses partners, until it says why it failed, and as long as the fault says. */
+async function holdOut(vm: Vm, { holdSeconds = 0, diagnosis }: MountFault): Promise<void> {
   const began = performance.now();
   await waitFor(vm, ({ door }) => door === 'refused', NOTICE_MS);
+  if (diagnosis !== undefined) await waitFor(vm, ({ health }) => health === 'failed', NOTICE_MS);
   const left = holdSeconds * 1000 - (performance.now() - began);
   await sleep(Math.max(left, 3_000));
 }
