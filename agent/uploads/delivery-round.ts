@@ -34,12 +34,16 @@ interface Answer {
   readonly exportError: string | null;
 }
 
-/** Keeps a bounded number of questions to S3 under way, apart from the reading of the log. */
+/**
+ * Keeps a bounded number of questions to S3 under way, apart from the reading of the log.
+ * @param isOpen whether a session has an upload's file open again: what it holds then is no proof of the upload
+ */
 export function createDeliveryRound(
   tally: Tally,
   config: () => Config,
   delivery: Pick<Delivery, 'look'>,
   askFile: FileQuestion,
+  isOpen: (item: Pick<Outstanding, 'user' | 'path'>) => boolean,
   edges: Pick<Edges, 'now' | 'monotonicMs'>,
 ): DeliveryRound {
   const asking = new Set<string>();
@@ -59,8 +63,10 @@ export function createDeliveryRound(
     const schedule = scheduleOf(config());
     // The file is asked now, in the background, so that taking in the answer never waits for a child.
     let verdict = judge(item, sighting, at, schedule);
-    if (verdict.kind !== 'delivered')
-      verdict = (await proveByFile(item, sighting, schedule, askFile)) ?? verdict;
+    if (verdict.kind !== 'delivered' && !isOpen(item)) {
+      const proven = await proveByFile(item, sighting, schedule, askFile);
+      if (proven !== undefined && !isOpen(item)) verdict = proven;
+    }
     const exportError = verdict.kind === 'overdue' ? await readExportError(askFile, item) : null;
     asking.delete(item.id);
     if (signal.aborted) return;

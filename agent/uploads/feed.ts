@@ -113,7 +113,10 @@ export function createUploadFeed(
     (uid) => uid >= config().users.uid_min && uid <= config().users.uid_max,
   );
   const delivery = createDelivery(config);
-  const round = createDeliveryRound(tally, config, delivery, createFileQuestion(config, edges), edges);
+  const isOpenNow = ({ user, path }: { readonly user: string; readonly path: string }) =>
+    isOpen(fold, partners, `${user}${path}`);
+  const askFile = createFileQuestion(config, edges);
+  const round = createDeliveryRound(tally, config, delivery, askFile, isOpenNow, edges);
   const vanishing = createVanishing();
   const committer = createCommitter(state, fold, tally, hooks.commit, edges);
   let reader: JournalReader | undefined;

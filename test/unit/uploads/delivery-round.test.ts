@@ -16,7 +16,12 @@ const CONFIG = parseConfig(
 const { signal } = new AbortController();
 
 /** @param file what stat(1) says about each */
-function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number, file = '') {
+function rig(
+  answer: (item: Outstanding) => Promise<Sighting>,
+  uploads: number,
+  file = '',
+  isOpen = () => false,
+) {
   const tally = createTally([], NO_TOTALS);
   for (let n = 0; n < uploads; n += 1) {
     const path = `/upload/${n}`;
@@ -45,7 +50,7 @@ function rig(answer: (item: Outstanding) => Promise<Sighting>, uploads: number, 
     return answerOf('ExportError=S3AccessDenied');
   };
   const edges = { now: () => T0 + 60_000 + clock, monotonicMs: () => clock };
-  const round = createDeliveryRound(tally, () => CONFIG, { look }, askFile, edges);
+  const round = createDeliveryRound(tally, () => CONFIG, { look }, askFile, isOpen, edges);
   const pass = async (ms: number) => {
     await turnOfLoop();
     clock += ms;
@@ -133,4 +138,20 @@ it('takes a version from before the close without waiting for the deadline, when
   await pass(2_000);
   expect(tally.totals.delivered).toBe(1);
   expect(tally.effects.lines).toMatchObject([{ message: 'upload delivered', fields: { bytes: 1 } }]);
+});
+
+it.each([
+  ['before it is asked', [true]],
+  ['while it is asked', [false, true]],
+])('takes nothing for proven by a file that a session opened again %s', async (_when, opened) => {
+  const early: Sighting = { ...FOUND, modifiedAt: T0 };
+  const looks = [...opened];
+  const isOpen = () => looks.shift() ?? true;
+  const { tally, pass } = rig(async () => early, 1, `1 ${(T0 - 50_000) / 1000}.000\n`, isOpen);
+  for (const item of tally.book.values())
+    tally.book.set('alice/upload/0', { ...item, openedAt: T0 - 60_000, closedAt: T0 + 1_000 });
+  await pass(0);
+  await pass(2_000);
+  await pass(2_000);
+  expect(tally.totals.delivered).toBe(0);
 });
