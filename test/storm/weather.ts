@@ -89,11 +89,17 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
-/** The status may say healthy for a moment still: over is what was recovered from. */
+/**
+ * The status may say healthy for a moment still: over is what was recovered from. An agent that was just started counts
+ * from none, and the status may be its predecessor's.
+ */
 async function loseMount(bed: Bed, strike: () => Promise<void>): Promise<void> {
-  const { recoveries } = (await agentStatus(bed)).mount;
+  const before = await agentStatus(bed);
   await strike();
-  const over = async () => (await agentStatus(bed)).mount.recoveries > recoveries;
+  const over = async () => {
+    const { pid, mount } = await agentStatus(bed);
+    return mount.recoveries > (pid === before.pid ? before.mount.recoveries : 0);
+  };
   await until('the mount to be recovered', over, { timeoutMs: 90_000, everyMs: 300 });
 }
 
