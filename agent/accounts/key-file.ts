@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { renderAuthorizedKeys } from './authorized-keys.ts';
 import type { Partner } from './partner.ts';
+import { fingerprintOf } from './public-key.ts';
 
 /** A partner's file of keys, as far as it is of interest: the texts of 10,000 would be 20 MB where keys are long. */
 export interface KeyFile {
@@ -17,7 +18,7 @@ export interface KeyFile {
 /** What a key file with this text is to the plan. @param text undefined: there is none to read */
 export function keyFileOf(text: string | undefined, owner: Pick<KeyFile, 'uid' | 'gid' | 'mode'>): KeyFile {
   if (text === undefined) return { digest: undefined, fingerprints: [], ...owner };
-  return { digest: sha256(text, 'base64'), fingerprints: fingerprintsIn(text), ...owner };
+  return { digest: sha256(text), fingerprints: fingerprintsIn(text), ...owner };
 }
 
 /** Digests by partner, where time does not change the file. */
@@ -27,19 +28,18 @@ const digests = new WeakMap<Partner, string>();
 export function keyFileDigest(partner: Partner, now: number): string {
   const known = digests.get(partner);
   if (known !== undefined) return known;
-  const digest = sha256(renderAuthorizedKeys(partner, now), 'base64');
+  const digest = sha256(renderAuthorizedKeys(partner, now));
   if (partner.expires === null && partner.keys.every(({ expires }) => expires === null))
     digests.set(partner, digest);
   return digest;
 }
 
-/** SHA-256 of each key's blob, as ssh-keygen(1) prints it with -l. */
 function fingerprintsIn(text: string): string[] {
-  return [...text.matchAll(/^(?!#).*\s(AAAA[A-Za-z0-9+/]+={0,2})(?:\s|$)/gm)].map(
-    ([, base64 = '']) => `SHA256:${sha256(Buffer.from(base64, 'base64'), 'base64').replace(/=+$/, '')}`,
+  return [...text.matchAll(/^(?!#).*\s(AAAA[A-Za-z0-9+/]+={0,2})(?:\s|$)/gm)].map(([, base64 = '']) =>
+    fingerprintOf(Buffer.from(base64, 'base64')),
   );
 }
 
-function sha256(data: string | Buffer, encoding: 'base64'): string {
-  return createHash('sha256').update(data).digest(encoding);
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64');
 }

@@ -62,8 +62,12 @@ export function parsePublicKey(text: string): KeyVerdict {
   if (!type.startsWith('sk-') && keyParser.parseKey(`${type} ${base64}`) instanceof Error) {
     return refuse(`is not a valid ${type} key`);
   }
-  const fingerprint = `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
-  return { ok: true, key: { type, base64: canonical, fingerprint } };
+  return { ok: true, key: { type, base64: canonical, fingerprint: fingerprintOf(blob) } };
+}
+
+/** Of a key's wire form, as OpenSSH prints it (ssh-keygen(1), -l) and sshd logs it. */
+export function fingerprintOf(blob: Buffer): string {
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
 function refuse(problem: string): KeyVerdict {
