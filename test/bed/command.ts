@@ -99,6 +99,14 @@ export async function ended(child: ChildProcess): Promise<void> {
   await new Promise((resolve) => child.once('exit', resolve));
 }
 
+/** Resolves when a child has ended and all that it said is read: the last of it can come after its end. */
+export async function saidAll(child: ChildProcess): Promise<void> {
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  await ended(child);
+  // What it started may hold its pipes for longer.
+  await Promise.race([closed, sleep(5_000)]);
+}
+
 /** Resolves after so many milliseconds. */
 export async function sleep(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));

@@ -2,13 +2,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Login } from '../bed/clients.ts';
-import { type Argv, ended, killGroup, spawnBound } from '../bed/command.ts';
+import { type Argv, killGroup, saidAll, spawnBound } from '../bed/command.ts';
 import { breakOff, type Started } from './break-off.ts';
 import { contentOf } from './random.ts';
 import type { Client, Progress, ServerSide, Step } from './step.ts';
 
 /** How a command-line client is told what to do; it runs a list of commands and stops at the first that fails. */
 export interface Dialect {
+  /**
+   * What it says when the server refused something, for a client whose commands can't tell that from a connection that
+   * is gone: a step that is to be refused then ends its run, and the next steps get another.
+   */
+  readonly refusal?: RegExp;
   /** @param slow so slow that the upload is under way for seconds */
   argv(login: Login, slow: boolean): Argv;
   /** Commands before all others. */
@@ -30,7 +35,8 @@ export function batchClient(dialect: Dialect): Client {
       const last = steps.at(-1);
       const breaks = last?.kind === 'interrupt' || last?.kind === 'vanish';
       const usual = breaks ? steps.slice(0, -1) : steps;
-      if (usual.length > 0) await runBatch(dialect, login, usual, directory, progress, server);
+      for (const run of runsOf(dialect, usual))
+        await runBatch(dialect, login, run, directory, progress, server);
       if (breaks && last !== undefined) {
         progress.began(steps.length - 1);
         const whole: Step = { ...last, kind: 'put' };
@@ -46,17 +52,32 @@ export function batchClient(dialect: Dialect): Client {
   };
 }
 
+const isRefused = ({ kind }: Step): boolean => kind === 'trespass' || kind === 'overflow';
+
+type Run = Array<readonly [index: number, step: Step]>;
+
+function runsOf({ refusal }: Dialect, steps: readonly Step[]): Run[] {
+  const runs: Run[] = [];
+  let isOver = true;
+  for (const [index, step] of steps.entries()) {
+    if (isOver) runs.push([]);
+    runs.at(-1)?.push([index, step]);
+    isOver = refusal !== undefined && isRefused(step);
+  }
+  return runs;
+}
+
 async function runBatch(
   dialect: Dialect,
   login: Login,
-  steps: readonly Step[],
+  run: Run,
   directory: string,
   progress: Progress,
   server: ServerSide,
 ): Promise<void> {
   const lines: string[] = [...dialect.preamble(login, false)];
   const sent = new Map<number, number>();
-  for (const [index, planned] of steps.entries()) {
+  for (const [index, planned] of run) {
     let step = planned;
     if (step.kind === 'resume') {
       const at = (await server.sizeOf(login.user, step.path)) ?? 0;
@@ -70,15 +91,31 @@ async function runBatch(
     if ('content' in step) await writeFile(local, contentOf(step.content));
     lines.push(dialect.say(`began ${index}`), ...dialect.commands(step, local), dialect.say(`done ${index}`));
   }
+  const [last, ending] = run.at(-1) ?? [];
+  const refused = ending !== undefined && isRefused(ending) ? dialect.refusal : undefined;
+  let under: number | undefined;
   const told = (line: string) => {
-    const [, word, index] = /^(began|done) (\d+)$/.exec(line) ?? [];
-    if (word === 'began') progress.began(Number(index));
-    if (word === 'done') progress.done(Number(index), sent.get(Number(index)));
+    const [, word, said] = /^(began|done) (\d+)$/.exec(line) ?? [];
+    const index = Number(said);
+    if (word === 'began') {
+      under = index;
+      progress.began(index);
+    }
+    if (word !== 'done') return;
+    // Nobody refused it: the error below leaves it in doubt.
+    if (refused === undefined || index !== last) progress.done(index, sent.get(index));
   };
   const { child, failure } = start(dialect, login, lines, false, told);
   const deadline = setTimeout(() => killGroup(child), dialect.timeoutMs);
-  await ended(child);
+  await saidAll(child);
   clearTimeout(deadline);
+  if (refused !== undefined && last !== undefined) {
+    if (child.exitCode === 0) throw new Error(`${ending?.kind} was not refused`);
+    if (under === last && refused.test(failure())) {
+      progress.done(last);
+      return;
+    }
+  }
   if (child.exitCode !== 0) throw new Error(`exit ${child.exitCode ?? child.signalCode}: ${failure()}`);
 }
 

@@ -21,6 +21,7 @@ export function lftpClient(netns: string, sshOptions: (login: Login) => readonly
     commands,
     say: (text) => `echo ${text}`,
     sendsOnlyTheRest: false,
+    refusal: /: Access failed: (Failure|Permission denied)/,
     timeoutMs: 120_000,
   });
 }
@@ -36,10 +37,8 @@ function commands(step: Step, local: string): readonly string[] {
     case 'resume':
       return [`put -c ${local} -o ${quote(step.path)}`];
     case 'overflow':
-    case 'trespass': {
-      const sent = step.kind === 'trespass' ? '/etc/hostname' : local;
-      return ['set cmd:fail-exit no', `put ${sent} -o ${quote(step.path)}`, 'set cmd:fail-exit yes'];
-    }
+    case 'trespass':
+      return [`put ${step.kind === 'trespass' ? '/etc/hostname' : local} -o ${quote(step.path)}`];
     case 'get':
       return [`get ${quote(step.path)} -o ${local}`];
     case 'remove':

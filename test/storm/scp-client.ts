@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Login } from '../bed/clients.ts';
-import { type Argv, ended, killGroup, spawnBound } from '../bed/command.ts';
+import { type Argv, killGroup, saidAll, spawnBound } from '../bed/command.ts';
 import { breakOff, type Started } from './break-off.ts';
 import { contentOf } from './random.ts';
 import type { Client, Step } from './step.ts';
@@ -37,7 +37,7 @@ export function scpClient(netns: string, sshOptions: (login: Login) => readonly 
     const { child, failure } =
       step.kind === 'get' ? scp(login, [], there, local) : scp(login, [], sent, there);
     const deadline = setTimeout(() => killGroup(child), TIMEOUT_MS);
-    await ended(child);
+    await saidAll(child);
     clearTimeout(deadline);
     if (step.kind === 'trespass' || step.kind === 'overflow') expectRefusal(step, child.exitCode, failure());
     else if (child.exitCode !== 0)
