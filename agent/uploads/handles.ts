@@ -18,6 +18,7 @@ export function openHandle(session: Session, line: JournalLine, event: Event<'op
     refused: 'no',
     cut: false,
     fault: null,
+    readFault: null,
     movedTo: null,
     movedAt: null,
     size: null,
@@ -42,7 +43,8 @@ export function closeHandle(
   if (event.written === 0 && !isForgotten && !(handle?.writes && (isEmptied || event.forced))) {
     // A file that is empty is downloaded whole without a byte read.
     const wasRead = handle !== undefined && !handle.writes && !handle.cut && handle.refused === 'no';
-    if (event.read > 0 || wasRead) out.push(download(session, line, event, startDirectory));
+    const fault = handle?.readFault ?? null;
+    if (event.read > 0 || wasRead) out.push(download(session, line, event, fault, startDirectory));
     return;
   }
   const size = handle?.size ?? (handle?.fresh === true ? event.written : null);
@@ -92,29 +94,6 @@ export function closeCutHandle(
   const sizes = { bytes: null, size: handle.size };
   const upload = uploadOf(session, line.id, line.at, handle, handle.name, startDirectory, sizes);
   endUpload(session, upload, event.forced ? 'interrupted' : handle.fault, out);
-}
-
-/** Taints the files that a failed write may have been meant for: the log's name is cut, or missing. */
-export function failWrites(session: Session, event: Event<'write-failed'>): void {
-  const { beginning } = event;
-  const isCut = beginning !== null && lengthOf(beginning) >= WRITE_NAME_BYTES;
-  let isKnown = false;
-  for (const handle of session.handles) {
-    const isMeant =
-      beginning === null || handle.name === beginning || (isCut && handle.name.startsWith(beginning));
-    if (!handle.writes || !isMeant) continue;
-    handle.fault ??= event.reason;
-    isKnown ||= handle.name === beginning;
-  }
-  if (session.forgotten > 0 && !isKnown) session.forgottenFault ??= event.reason;
-}
-
-/** sftp-server.c, process_write: `error_f("write \"%.100s\": %s", …)`. */
-const WRITE_NAME_BYTES = 100;
-
-/** @returns the bytes of a name that is encoded: an escape is one */
-function lengthOf(rendered: string): number {
-  return rendered.replace(/\\(?:[0-3][0-7]{2}|.)/g, '.').length;
 }
 
 /**
@@ -195,17 +174,21 @@ function uploadOf(
 
 /**
  * The handle that a closing line ends: of several with one name, the first that was opened without doubt and fits what
- * was done with it. Nothing read and nothing written is more likely an empty upload than a file that was not read.
+ * was done with it. Nothing read and nothing written is more likely an empty upload than a file that was not read,
+ * unless reading it failed.
  */
 function takeHandle(session: Session, { name, read, written }: Event<'closed'>): Handle | undefined {
   const { handles } = session;
   let found = -1;
   let best = 0;
-  for (let index = 0; index < handles.length && best < 3; index += 1) {
+  const isIdle = read === 0 && written === 0;
+  const enough = isIdle ? 4 : 3;
+  for (let index = 0; index < handles.length && best < enough; index += 1) {
     const handle = handles[index];
     if (handle === undefined || handle.name !== name) continue;
     const fits = handle.writes === (written > 0 || read === 0);
-    const rank = handle.refused !== 'no' || handle.mayBeClosed ? 1 : fits ? 3 : 2;
+    const isDoubtful = handle.refused !== 'no' || handle.mayBeClosed;
+    const rank = isDoubtful ? 1 : isIdle && handle.readFault !== null ? 4 : fits ? 3 : 2;
     if (rank <= best) continue;
     best = rank;
     found = index;
@@ -217,6 +200,7 @@ function download(
   session: Session,
   line: JournalLine,
   event: Event<'closed'>,
+  fault: string | null,
   startDirectory: string,
 ): Outcome {
   return {
@@ -224,9 +208,13 @@ function download(
     id: line.id,
     at: line.at,
     level: 'info',
-    type: event.forced ? 'ERROR' : 'CLOSE',
-    message: event.forced ? 'download interrupted' : 'download complete',
+    type: event.forced || fault !== null ? 'ERROR' : 'CLOSE',
+    message: event.forced ? 'download interrupted' : fault === null ? 'download complete' : 'download failed',
     actor: { session: session.id, user: session.user, address: session.address },
-    fields: { path: chrootPathOf(event.name, startDirectory), 'bytes-out': event.read },
+    fields: {
+      path: chrootPathOf(event.name, startDirectory),
+      'bytes-out': event.read,
+      ...(fault !== null && { reason: fault }),
+    },
   };
 }

@@ -40,7 +40,8 @@ export type LogEvent =
   | { readonly kind: 'verbose' }
   /** The answer to the session's last request, where that is not success. */
   | { readonly kind: 'status'; readonly status: string }
-  /** A write failed; the name is cut after 100 bytes, or missing. */
+  /** A read or a write failed; the name is cut after 100 bytes, or missing. */
+  | { readonly kind: 'read-failed'; readonly beginning: string | null; readonly reason: string }
   | { readonly kind: 'write-failed'; readonly beginning: string | null; readonly reason: string }
   | {
       readonly kind: 'accepted' | 'failed';
@@ -75,7 +76,7 @@ const OPEN_TAIL = /^([A-Z,]+) mode 0[0-7]*$/;
 const CUT_OPEN_TAIL = /^((?:READ|WRITE|APPEND)[A-Z,]*)(?: [mode 0-7]*)?$/;
 const CLOSE_TAIL = /^(\d+) written (\d+)$/;
 const SESSION = /^session (opened|closed) for local user (\S+) from \[([0-9A-Fa-f:.%a-z]+|UNKNOWN)\]$/;
-const WRITE_FAILED = /^(?:error: )?(?:process_write: )?write (?:"(.*)"|failed): (.+)$/;
+const FAILED = /^(?:error: )?(?:process_(?:read|write): )?(read|write) (?:"(.*)"|failed): (.+)$/;
 
 const POSTAUTH = ' [postauth]';
 const PREAUTH = ' [preauth]';
@@ -126,12 +127,13 @@ function sftpEvent(message: string, length: number): LogEvent {
       return message.startsWith('forced close "') ? closeEvent(message, 14, true, length) : OTHER;
     case 112: // p
       if (message.startsWith('posix-rename old "')) return renameEvent(message, 18, length);
-      return message.startsWith('process_write: ') ? writeFailedEvent(message) : OTHER;
+      return message.startsWith('process_') ? failedEvent(message) : OTHER;
     case 114: // r
       if (message.startsWith('rename old "')) return renameEvent(message, 12, length);
       if (message.startsWith('received client version ')) return VERBOSE;
       if (message.startsWith('remove name "')) return changeEvent('remove', message, 13, '"');
-      return message.startsWith('rmdir name "') ? changeEvent('rmdir', message, 12, '"') : OTHER;
+      if (message.startsWith('rmdir name "')) return changeEvent('rmdir', message, 12, '"');
+      return message.startsWith('read ') ? failedEvent(message) : OTHER;
     case 109: // m
       return message.startsWith('mkdir name "') ? changeEvent('mkdir', message, 12, '" mode ') : OTHER;
     case 115: // s
@@ -141,7 +143,7 @@ function sftpEvent(message: string, length: number): LogEvent {
       return message.startsWith('symlink old "') ? symlinkEvent(message) : OTHER;
     case 119: // w
     case 101: // e
-      return writeFailedEvent(message);
+      return failedEvent(message);
     default:
       return OTHER;
   }
@@ -216,8 +218,9 @@ function sessionEvent(message: string): LogEvent {
   return { kind: verb === 'opened' ? 'session-opened' : 'session-closed', user, address };
 }
 
-function writeFailedEvent(message: string): LogEvent {
-  const match = WRITE_FAILED.exec(message);
+function failedEvent(message: string): LogEvent {
+  const match = FAILED.exec(message);
   if (match === null) return OTHER;
-  return { kind: 'write-failed', beginning: match[1] ?? null, reason: match[2] ?? '' };
+  const [, verb, beginning = null, reason = ''] = match;
+  return { kind: verb === 'read' ? 'read-failed' : 'write-failed', beginning, reason };
 }

@@ -1,9 +1,10 @@
 import { authActivity, forged, sessionActivity } from './activities.ts';
 import { answerClose } from './closing.ts';
 import { makeRoom } from './handle-limits.ts';
-import { closeCutHandle, closeHandle, endHandles, failWrites, openCutHandle, openHandle } from './handles.ts';
+import { closeCutHandle, closeHandle, endHandles, openCutHandle, openHandle } from './handles.ts';
 import { limitHeld, settleHeld } from './held.ts';
 import { noteHeld, noteReleased } from './held-index.ts';
+import { failReads, failWrites } from './io-failures.ts';
 import type { JournalLine } from './journal-line.ts';
 import { applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
@@ -96,6 +97,10 @@ function foldEvent(
       return;
     case 'write-failed':
       failWrites(session, event);
+      session.askedAt = line.at;
+      return;
+    case 'read-failed':
+      failReads(session, event);
       session.askedAt = line.at;
       return;
     case 'session-closed':

@@ -37,6 +37,8 @@ const handle = v.object({
   cut: v.boolean(),
   /** What went wrong while writing. */
   fault: v.nullable(v.string()),
+  /** What went wrong while reading. */
+  readFault: v.optional(v.nullable(v.string()), null),
   /** Where a rename moved the file while it was open. */
   movedTo: v.nullable(v.string()),
   /** When it did, in ms since 1970. */

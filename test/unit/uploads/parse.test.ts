@@ -49,6 +49,10 @@ describe('lines recorded from OpenSSH 9.2', () => {
       'error: process_write: write "/upload/x": No space left on device',
       { kind: 'write-failed', beginning: '/upload/x', reason: 'No space left on device' },
     ],
+    [
+      'error: process_read: read "/upload/x": Transport endpoint is not connected',
+      { kind: 'read-failed', beginning: '/upload/x', reason: 'Transport endpoint is not connected' },
+    ],
     ['stat name "/upload/."', { kind: 'other' }],
     ['Changed root directory to "/mnt/alice"', { kind: 'other' }],
   ])('%s', (message, event) => {

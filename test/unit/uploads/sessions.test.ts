@@ -172,6 +172,30 @@ describe('what became of each file', () => {
   });
 });
 
+describe('a file that is read while it is being written', () => {
+  const reading = 'open "/upload/a" flags READ mode 0666';
+  const failure = 'error: process_read: read "/upload/a": Transport endpoint is not connected';
+  it('is no empty upload when the reading fails', () => {
+    const broken = [
+      OPENED,
+      openNew('/upload/a'),
+      reading,
+      failure,
+      'sent status Failure',
+      close('/upload/a', 0),
+      'forced close "/upload/a" bytes read 0 written 17263',
+      CLOSED,
+    ];
+    expect(uploadsOf(foldAll(broken).outcomes)).toEqual(['partial /upload/a 17263 interrupted']);
+  });
+  it('is whole, whatever became of the reading', () => {
+    const messages = [OPENED, openNew('/upload/a'), reading, failure, close('/upload/a', 0)];
+    const { outcomes } = foldAll([...messages, close('/upload/a', 5), CLOSED]);
+    expect(uploadsOf(outcomes)).toEqual(['whole /upload/a 5']);
+    expect(outcomes.flatMap((each) => (each.kind === 'whole' ? [each.upload.size] : []))).toEqual([5]);
+  });
+});
+
 describe('downloads', () => {
   const bytesOut = (messages: readonly string[]) =>
     foldAll(messages).outcomes.flatMap((each) =>
@@ -181,6 +205,17 @@ describe('downloads', () => {
   it('are told with their bytes, an empty file with none', () => {
     expect(bytesOut([OPENED, opening, 'close "/upload/a" bytes read 9 written 0'])).toEqual([9]);
     expect(bytesOut([OPENED, opening, close('/upload/a', 0)])).toEqual([0]);
+  });
+  it('that fail are no complete ones', () => {
+    const failure = 'error: process_read: read "/upload/a": Input/output error';
+    const messages = [OPENED, opening, failure, 'sent status Failure', close('/upload/a', 0)];
+    expect(bytesOut(messages)).toEqual([]);
+    expect(foldAll(messages).outcomes).toContainEqual(
+      expect.objectContaining({
+        message: 'download failed',
+        fields: { path: '/upload/a', 'bytes-out': 0, reason: 'Input/output error' },
+      }),
+    );
   });
   it('are not made of a file that was opened to write, nor of one whose opening was not seen', () => {
     const writing = 'open "/upload/a" flags READ,WRITE mode 0644';
