@@ -132,7 +132,7 @@ export function delivered(item: Outstanding, found: Found): Verdict {
 
 function isTheOne(found: Found, item: Outstanding, isOverdue: boolean, schedule: DeliverySchedule): boolean {
   const newer = isNewer(found, item, schedule);
-  if (hasSize(found, item)) return newer || (isOverdue && isOfItsTime(found, item));
+  if (hasSize(found, item)) return newer || (isOverdue && wasMadeAfterOpening(found, item));
   return isOverdue && newer && item.size !== null && found.bytes < item.size;
 }
 
@@ -143,7 +143,7 @@ function isNewer(found: Found, item: Outstanding, { exportDelayMs }: DeliverySch
   );
 }
 
-function isOfItsTime(found: Found, { openedAt, size }: Outstanding): boolean {
+function wasMadeAfterOpening(found: Found, { openedAt, size }: Outstanding): boolean {
   return openedAt !== null && size !== null && found.modifiedAt >= openedAt;
 }
 

@@ -27,13 +27,13 @@ export async function proveByFile(
   schedule: DeliverySchedule,
   ask: FileQuestion,
 ): Promise<Verdict | undefined> {
-  if (sighting.kind !== 'found' || !isOfItsTime(sighting, item)) return undefined;
+  if (sighting.kind !== 'found' || !canBeItsVersion(sighting, item)) return undefined;
   const file = await ask(item, (path) => ['stat', '--format=%s %.3Z', '--', path], fileStateOf);
   return file !== null && isAsItStands(sighting, file, schedule) ? delivered(item, sighting) : undefined;
 }
 
 /** Anything older is another upload's, and the file is not asked about it: that is what most versions are that wait. */
-function isOfItsTime({ modifiedAt }: Found, { openedAt, closedAt, renamedAt }: Outstanding): boolean {
+function canBeItsVersion({ modifiedAt }: Found, { openedAt, closedAt, renamedAt }: Outstanding): boolean {
   return modifiedAt >= Math.max(openedAt ?? closedAt, renamedAt ?? 0);
 }
 
