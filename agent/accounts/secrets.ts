@@ -2,6 +2,7 @@ import {
   BatchGetSecretValueCommand,
   DescribeSecretCommand,
   ListSecretsCommand,
+  type ListSecretsCommandOutput,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { nameOf, OperationError } from '../operation-error.ts';
@@ -49,24 +50,26 @@ export function createSecretsSource(
   /** When to ask again, by secret that said itself that it is gone. */
   const gone = new Map<string, number>();
 
-  const discover = async (prefix: string, abortSignal: AbortSignal): Promise<Set<string>> => {
-    const found = new Set<string>();
-    let pages = 0;
-    let NextToken: string | undefined;
-    do {
-      const Filters = [{ Key: 'name' as const, Values: [prefix] }];
-      const command = new ListSecretsCommand({
-        Filters,
-        MaxResults: LIST_PAGE,
-        ...(NextToken !== undefined && { NextToken }),
-      });
-      const page = await client.send(command, { abortSignal });
-      for (const { Name } of page.SecretList ?? []) if (Name?.startsWith(prefix)) found.add(Name);
-      NextToken = page.NextToken;
-      pages += 1;
-    } while (NextToken !== undefined);
-    nextListMs = edges.monotonicMs() + (pages > 1 ? LIST_AGAIN_MS : 0);
-    return found;
+  /** Names of secrets, page by page. Each page is asked for before the one before it is used, and the first at once. */
+  const discover = (prefix: string, abortSignal: AbortSignal): AsyncGenerator<string[]> => {
+    const Filters = [{ Key: 'name' as const, Values: [prefix] }];
+    const ask = (NextToken?: string) => {
+      const request = { Filters, MaxResults: LIST_PAGE, ...(NextToken !== undefined && { NextToken }) };
+      const asked = client.send(new ListSecretsCommand(request), { abortSignal });
+      // Whoever takes the page is told of a failure; until then nobody has to be.
+      asked.catch(() => {});
+      return asked;
+    };
+    const first = ask();
+    return (async function* () {
+      let pages = 0;
+      for (let next: typeof first | undefined = first; next !== undefined; pages += 1) {
+        const page: ListSecretsCommandOutput = await next;
+        next = page.NextToken === undefined ? undefined : ask(page.NextToken);
+        yield (page.SecretList ?? []).flatMap(({ Name }) => (Name?.startsWith(prefix) ? [Name] : []));
+      }
+      nextListMs = edges.monotonicMs() + (pages > 1 ? LIST_AGAIN_MS : 0);
+    })();
   };
 
   const readBatch = async (
@@ -122,19 +125,33 @@ export function createSecretsSource(
   return {
     async read(known, prefix, signal): Promise<SecretsReading> {
       let failure: OperationError | null = null;
+      let isListed = false;
       const names = new Set(known.keys());
-      if (edges.monotonicMs() >= nextListMs) {
+      /** What is known, and then what is found, while more is still being looked for: two slow things at once. */
+      async function* asBatches(): AsyncGenerator<string[]> {
+        const pages = edges.monotonicMs() >= nextListMs ? discover(prefix, signal) : [];
+        yield* chunks([...names], BATCH);
+        let found: string[] = [];
         try {
-          for (const name of await discover(prefix, signal)) names.add(name);
+          for await (const page of pages) {
+            found.push(...page.filter((name) => !names.has(name)));
+            for (const name of page) names.add(name);
+            const whole = found.length - (found.length % BATCH);
+            yield* chunks(found.slice(0, whole), BATCH);
+            found = found.slice(whole);
+          }
+          isListed = true;
+          if (found.length > 0) yield found;
         } catch (cause) {
           failure = failed('list secrets', `${prefix}*`, cause);
         }
       }
-      for (const secret of gone.keys()) if (!names.has(secret)) gone.delete(secret);
-      const batches = chunks([...names], BATCH).values();
+      const batches = asBatches();
       const readings: SecretReading[] = [];
       const work = async () => {
-        for (const batch of batches) {
+        // By hand: a `for await` that is left ends the generator, for the other workers too.
+        for (let next = await batches.next(); next.done !== true; next = await batches.next()) {
+          const batch = next.value;
           try {
             readings.push(...(await readBatch(batch, known, signal)));
           } catch (cause) {
@@ -145,7 +162,11 @@ export function createSecretsSource(
         }
       };
       await Promise.all(Array.from({ length: CONCURRENCY }, work));
-      return { readings, failure };
+      // Where the workers gave up: what they did read counts once the list is whole.
+      while ((await batches.next()).done !== true);
+      for (const secret of gone.keys()) if (!names.has(secret)) gone.delete(secret);
+      // Of names that two secrets claim the second may be on a page that nobody saw: half a list brings none.
+      return { readings: isListed ? readings : readings.filter(({ secret }) => known.has(secret)), failure };
     },
   };
 }

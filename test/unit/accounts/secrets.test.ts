@@ -125,12 +125,34 @@ describe('reading secrets', () => {
         document: expect.objectContaining({ secret: 'p/user00003', versionId: 'v2', form: 'native' }),
       },
     ]);
-    expect(service.calls).toEqual([
-      'ListSecrets',
-      ...Array(2).fill('BatchGetSecretValue'),
-      'ListSecrets',
-      ...Array(2).fill('BatchGetSecretValue'),
+    expect(service.calls.toSorted()).toEqual([
+      ...Array(4).fill('BatchGetSecretValue'),
+      ...Array(2).fill('ListSecrets'),
     ]);
+  });
+
+  it('reads what is found while it looks for more, in batches as full as they can be', async () => {
+    put(names(310));
+    expect((await source().read(new Map(), 'p/', signal)).readings).toHaveLength(310);
+    expect(service.calls.indexOf('BatchGetSecretValue')).toBeLessThan(
+      service.calls.lastIndexOf('ListSecrets'),
+    );
+    expect(service.calls.toSorted()).toEqual([
+      ...Array(16).fill('BatchGetSecretValue'),
+      ...Array(4).fill('ListSecrets'),
+    ]);
+  });
+
+  it('keeps what it read of a long list, though most batches failed', async () => {
+    put(names(310));
+    service.fail = (action, { SecretIdList }) =>
+      action === 'BatchGetSecretValue' && !String(SecretIdList).startsWith('p/user00000')
+        ? { status: 400, type: 'AccessDeniedException' }
+        : undefined;
+    const { readings, failure } = await source().read(new Map(), 'p/', signal);
+    expect(failure?.message).toMatch(/^read secrets p\/user/);
+    expect(readings.map(({ secret }) => secret)).toEqual(names(20));
+    expect(service.calls.filter((action) => action === 'ListSecrets')).toHaveLength(4);
   });
 
   it('lists many pages every five minutes only, and polls what it knows each time', async () => {
@@ -202,7 +224,7 @@ describe('reading secrets', () => {
     const { readings, failure } = await source().read(knownOf(names(20)), 'p/', signal);
     expect(failure).toBeNull();
     expect(readings.map(({ state }) => state)).toEqual(Array(20).fill('unchanged'));
-    expect(service.calls).toEqual(['ListSecrets', ...Array(3).fill('BatchGetSecretValue')]);
+    expect(service.calls.toSorted()).toEqual([...Array(3).fill('BatchGetSecretValue'), 'ListSecrets']);
   });
 
   it('calls nothing gone when the second question fails', async () => {
