@@ -14,6 +14,8 @@ const FIELDS = {
 
 export type KeyType = keyof typeof FIELDS;
 
+const KEY_TYPES = Object.keys(FIELDS) as readonly KeyType[];
+
 /** A public key without comment and options: all of it is safe to write into a line of authorized_keys. */
 export interface PublicKey {
   readonly type: KeyType;
@@ -46,8 +48,10 @@ export function parsePublicKey(text: string): KeyVerdict {
   if (foreign !== undefined) return refuse(foreign);
   if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(line.replaceAll('\t', ' ')))
     return refuse('holds a line break or control character');
-  const [type = '', base64 = ''] = line.split(/[ \t]+/);
-  if (!isKeyType(type)) return refuse(wrongType(type, line));
+  const [named = '', base64 = ''] = line.split(/[ \t]+/);
+  // The constant, and not the part of the line: of thousands of keys each would keep a copy.
+  const type = KEY_TYPES.find((known) => known === named);
+  if (type === undefined) return refuse(wrongType(named, line));
   const blob = Buffer.from(base64, 'base64');
   // Not the part of the line, which would keep all of the line in memory.
   const canonical = blob.toString('base64');
@@ -67,15 +71,13 @@ export function parsePublicKey(text: string): KeyVerdict {
 
 /** Of a key's wire form, as OpenSSH prints it (ssh-keygen(1), -l) and sshd logs it. */
 export function fingerprintOf(blob: Buffer): string {
-  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+  const digest = createHash('sha256').update(blob).digest('base64').replace(/=+$/, '');
+  // join() copies them into one string; a template would keep both in memory, and the whole as a third.
+  return ['SHA256:', digest].join('');
 }
 
 function refuse(problem: string): KeyVerdict {
   return { ok: false, problem };
-}
-
-function isKeyType(text: string): text is KeyType {
-  return Object.hasOwn(FIELDS, text);
 }
 
 function foreignFormat(line: string): string | undefined {
@@ -92,7 +94,7 @@ function foreignFormat(line: string): string | undefined {
 function wrongType(type: string, line: string): string {
   if (/-cert-v0[01]@openssh\.com$/.test(type)) return 'is a certificate; send the plain public key';
   if (type === 'ssh-dss') return 'is a DSA key, which OpenSSH no longer takes';
-  if (Object.keys(FIELDS).some((known) => line.includes(`${known} `))) {
+  if (KEY_TYPES.some((known) => line.includes(`${known} `))) {
     return 'has options before its type, which are refused; use "from" and "expires" of the secret';
   }
   return 'is not an OpenSSH public key of a type that is accepted (ed25519, ecdsa, rsa, and their sk- forms)';

@@ -37,6 +37,14 @@ export interface SecretDocument {
   readonly notes: readonly string[];
 }
 
+/** Of ten thousand secrets each with lists of its own that are empty, a megabyte or two would be kept. */
+const NOTHING: readonly string[] = [];
+
+/** The same list, or the one that all share where there is nothing in it. */
+export function sharedIfEmpty(list: readonly string[]): readonly string[] {
+  return list.length === 0 ? NOTHING : list;
+}
+
 /**
  * Drops the keys that OpenSSH refuses or that no network could use. Keys that remain count, and those no longer listed
  * are revoked; but where refusals leave none at all, the list is taken as unreadable: a slip in a line must not lock
@@ -60,5 +68,11 @@ export function settleEntry(entry: SecretEntry, rejected: ReadonlySet<string>): 
     const closing = closingOf(partner);
     return { user: entry.user, partner: null, problems, refused, ...(closing && { closing }) };
   }
-  return { user: entry.user, partner: { ...partner, keys }, problems, refused };
+  const isSame = keys.length === partner.keys.length;
+  return {
+    user: entry.user,
+    partner: isSame ? partner : { ...partner, keys },
+    problems: sharedIfEmpty(problems),
+    refused,
+  };
 }

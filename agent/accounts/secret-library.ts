@@ -1,7 +1,7 @@
 import type { KeyCheck } from './key-check.ts';
 import type { LedgerUser } from './ledger-user.ts';
 import { isSamePartner, type Problem } from './partner.ts';
-import { type SecretDocument, type SecretEntry, settleEntry } from './secret-document.ts';
+import { type SecretDocument, type SecretEntry, settleEntry, sharedIfEmpty } from './secret-document.ts';
 import type { SecretReading } from './secrets-source.ts';
 
 /** The last document that was read of each secret, kept from poll to poll; values themselves are never kept. */
@@ -42,7 +42,9 @@ export function createSecretLibrary(checkKeys: KeyCheck): SecretLibrary {
       const rejected = await checkKeys(keys);
       for (const document of parsed) {
         const entries = document.entries.map((entry) => shared(settleEntry(entry, rejected), known));
-        documents.set(document.secret, { ...document, entries });
+        // Its notes are handed over below, once.
+        const problems = sharedIfEmpty(document.problems);
+        documents.set(document.secret, { ...document, entries, problems, notes: sharedIfEmpty([]) });
         gone.delete(document.secret);
       }
       unread = [];
