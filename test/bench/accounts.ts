@@ -74,7 +74,13 @@ async function measure(bed: Bed, form: keyof typeof FORMS, report: Report): Prom
   });
   report.figure({ name: '  as the clock saw it', value: first.wallSeconds, unit: 's' });
   report.figure({ name: '  spent by moto, in AWS’s place', value: first.awsSeconds, unit: 's' });
+  report.figure({
+    name: '  until the secrets were read, AWS’s time left out',
+    value: first.readingSeconds,
+    unit: 's',
+  });
   report.figure({ name: '  agent’s main process, CPU', value: first.cpuSeconds, unit: 's' });
+  report.figure({ name: '  of it while calls were under way', value: first.cpuOfReading, unit: 's' });
   report.figure({ name: '  API calls', value: first.calls, unit: '' });
   const many = await useraddSeconds(bed, 'late');
   const loop = ((few + many) / 2) * USERS;
@@ -110,7 +116,10 @@ interface SyncCost {
   /** Of the time in which calls were under way, what the agent did not spend computing. */
   readonly awsSeconds: number;
   readonly ownSeconds: number;
+  /** Of its own time, what it took until the last secret was there. */
+  readonly readingSeconds: number;
   readonly cpuSeconds: number;
+  readonly cpuOfReading: number;
   readonly cpuBesideCalls: number;
   readonly calls: number;
   /** Accounts that can log in after it. */
@@ -143,11 +152,14 @@ async function sync(bed: Bed, agent: number): Promise<SyncCost> {
   const wallSeconds = (ended - began) / 1000;
   const awsSeconds = Math.max(0, secondsOf(({ from, to }) => (to - from) / 1000) - cpuOfReading);
   const cpuSeconds = cpuAt(ended) - cpuAt(began);
+  const answered = asking.at(-1)?.to ?? began;
   return {
     wallSeconds,
     awsSeconds,
     ownSeconds: wallSeconds - awsSeconds,
+    readingSeconds: (answered - began) / 1000 - awsSeconds,
     cpuSeconds,
+    cpuOfReading,
     cpuBesideCalls: cpuSeconds - cpuOfReading,
     calls: calls.length,
     active: report.active,
