@@ -102,6 +102,11 @@ interface State {
   readonly certificateMs: number | undefined;
 }
 
+/** @returns when it last wrote the state file of a port, in ms since 1970; undefined where there is none */
+export async function lastTurn(directory: string, path: string, port: number): Promise<number | undefined> {
+  return (await oldestState(directory, path, port))?.writtenMs;
+}
+
 /** The state file of a port, or of all at this path the one that was written longest ago. */
 async function oldestState(
   directory: string,

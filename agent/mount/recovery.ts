@@ -22,6 +22,8 @@ import { gatherTraces } from './traces.ts';
 
 export interface RecoveryHooks {
   stopServing(): Promise<void>;
+  /** Looks at what is mounted now; undefined where nothing is. @throws OperationError when it can't be seen */
+  mountId(): Promise<number | undefined>;
   /** Renders the mount unit and prepares the directory below it. */
   prepareMount(): Promise<void>;
   /** An attempt to mount was killed: what it left must be taken away before the next. */
@@ -128,7 +130,11 @@ export function createRecovery(
     const beganMs = monotonicMs();
     try {
       if (rung in begin) await begin[rung as keyof typeof begin](sight);
-      else if (sight.kind !== 'absent') await unmount(exec, rung, config().path, sight.mountId);
+      else if (sight.kind !== 'absent') {
+        const { mountId } = sight;
+        const isGone = async () => (await hooks.mountId().catch(() => mountId)) !== mountId;
+        await unmount(exec, rung, { path: config().path, mountId, isGone });
+      }
       log.info({ rung, ms: Math.round(monotonicMs() - beganMs) }, `mount: ${rung}`);
     } catch (cause) {
       log.warn({ rung, err: cause, ms: Math.round(monotonicMs() - beganMs) }, `mount: ${rung} failed`);
@@ -151,9 +157,10 @@ export function createRecovery(
         if (now < nextAttemptMs) return;
         nextAttemptMs = undefined;
       }
-      const proxyPid = sight.kind === 'ours' ? sight.proxyPid : undefined;
       const proxyCanRestart =
-        fault === 'hung' && !attempt.done.has('restart-proxy') && (await canRestartProxy(exec, proxyPid));
+        fault === 'hung' &&
+        !attempt.done.has('restart-proxy') &&
+        (await canRestartProxy(edges, config().path, sight));
       const rung = nextRung({ fault, sight, attempt, proxyCanRestart });
       if (rung !== undefined) await take(rung, sight);
       else fail(exhausted(fault, sight, attempt));

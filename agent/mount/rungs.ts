@@ -5,19 +5,35 @@ import type { Argv, Exec } from '../os/exec.ts';
 import { endingOf, execOk } from '../os/exec-ok.ts';
 import { isUnitActive } from '../os/systemd.ts';
 import { transientArgv } from '../os/transient.ts';
-import { HELPER_WATCHDOG } from './helper-watchdog.ts';
+import { HELPER_WATCHDOG, lastTurn } from './helper-watchdog.ts';
+import type { Sight } from './identity.ts';
 import { RUNG_DEADLINE_MS, type Rung } from './remedy.ts';
+import { STATE_DIRECTORY } from './state-file.ts';
 import { processesOf } from './unit-processes.ts';
 
 const PROXY_NAME = 'efs-proxy';
 
 /**
- * Whether ending the tunnel's process would bring a new one: it is really the tunnel, and the helper's watchdog runs.
- * @param pid from the state file; the number may be another process's by now
+ * The helper's watchdog looks after its mounts every second. One that has not done so for this long is frozen, or waits
+ * up to 30 s for its own `df` on the hung mount: it would not start a new tunnel before the wait for it is over.
  */
-export async function canRestartProxy(exec: Exec, pid: number | undefined): Promise<boolean> {
-  if (pid === undefined || !(await isProxy(pid))) return false;
-  return await isUnitActive(exec, HELPER_WATCHDOG).catch(() => false);
+const TURNS_WITHIN_MS = 8_000;
+
+/**
+ * Whether ending the tunnel's process would soon bring a new one: it is really the tunnel, and the helper's watchdog
+ * runs, and turns.
+ * @param sight its process is from the state file; the number may be another's by now
+ */
+export async function canRestartProxy(
+  { exec, now }: { readonly exec: Exec; readonly now: () => number },
+  path: string,
+  sight: Sight,
+  stateDirectory: string = STATE_DIRECTORY,
+): Promise<boolean> {
+  if (sight.kind !== 'ours' || sight.proxyPid === undefined || !(await isProxy(sight.proxyPid))) return false;
+  if (!(await isUnitActive(exec, HELPER_WATCHDOG).catch(() => false))) return false;
+  const turnedAt = await lastTurn(stateDirectory, path, sight.port);
+  return turnedAt !== undefined && now() - turnedAt < TURNS_WITHIN_MS;
 }
 
 /** `comm` never blocks; `cmdline` of a hung process can (aws/efs-utils#374). */
@@ -50,11 +66,18 @@ const UNMOUNT: Partial<Record<Rung, readonly string[]>> = {
 };
 
 /**
- * Takes the top mount at `path` away, in the host's mount namespace.
+ * Takes the top mount at `path` away, in the host's mount namespace. A umount of a hung mount detaches it at once, and
+ * then waits for a server that does not answer: it is done when the mount is gone, and what is left of the command ends
+ * at its deadline by itself.
  * @param mountId of that mount: a umount that hangs in one that is gone must not keep the next from being taken away
- * @throws OperationError
+ * @param isGone whether that mount is no longer there
+ * @throws OperationError where it failed, and the mount is still there
  */
-export async function unmount(exec: Exec, rung: Rung, path: string, mountId: number): Promise<void> {
+export async function unmount(
+  exec: Exec,
+  rung: Rung,
+  { path, mountId, isGone }: { path: string; mountId: number; isGone: () => Promise<boolean> },
+): Promise<void> {
   const flags = UNMOUNT[rung];
   if (flags === undefined) throw new RangeError(`${rung} does not unmount`);
   const deadlineMs = RUNG_DEADLINE_MS[rung];
@@ -67,9 +90,20 @@ export async function unmount(exec: Exec, rung: Rung, path: string, mountId: num
     throw new OperationError({ op: 'run', target: argv.join(' ') }, cause);
   }
   const transient = transientArgv(argv, deadlineMs / 1000, unit);
-  const result = await exec(transient, { timeoutMs: deadlineMs + 3_000 });
-  if (result.outcome === 'exited' && result.code === 0) return;
+  const ended = new AbortController();
+  const command = exec(transient, { timeoutMs: deadlineMs + 3_000 }).finally(() => ended.abort());
+  const result = await Promise.race([command, untilGone(isGone, ended.signal)]);
+  if (result === 'gone' || (result.outcome === 'exited' && result.code === 0) || (await isGone())) return;
   throw new OperationError({ op: 'run', target: argv.join(' ') }, endingOf(result));
+}
+
+/** Settles only when the mount is gone; the end of the command, which comes anyhow, ends the looking. */
+async function untilGone(isGone: () => Promise<boolean>, ended: AbortSignal): Promise<'gone'> {
+  while (!ended.aborted) {
+    await sleep(POLL_MS);
+    if (!ended.aborted && (await isGone())) return 'gone';
+  }
+  return await new Promise<never>(() => {});
 }
 
 /** `/proc/123/cwd /home/sftp/acme` */

@@ -62,7 +62,10 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
   const { exec, log, monotonicMs, now } = edges;
   const mount = () => config().mount;
   const unit = () => mountUnitName(mount().path);
-  const look = edges.look ?? lookAtHost;
+  const see = async (): Promise<Sight> => {
+    const { path, file_system_id: fileSystemId } = mount();
+    return await (edges.look ?? lookAtHost)({ path, fileSystemId, expectation: edges.expectation });
+  };
   const prober = createProber({ exec, monotonicMs, writeProbe: edges.writeProbe });
   const evidence = createEvidence(mount, prober, monotonicMs);
   const serving = createServing(hooks, monotonicMs);
@@ -70,6 +73,7 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
     mount,
     {
       stopServing: () => serving.stop(),
+      mountId: async () => mountIdOf(await see()),
       prepareMount: () => hooks.prepareMount(),
       cutOff: () => {
         wasCutOff = true;
@@ -184,9 +188,8 @@ export function createMountWatch(config: () => Config, hooks: MountHooks, edges:
         if (await flag.sync()) maintenance = 'operator';
         await activity.settle();
         if (activity.isUnderWay()) return;
-        const { path, file_system_id: fileSystemId } = mount();
         const lookedAt = now();
-        const seen = await look({ path, fileSystemId, expectation: edges.expectation });
+        const seen = await see();
         notice(seen, lookedAt);
         if (maintenance !== undefined) {
           if (serving.needsStop()) await activity.begin(serving.stop());

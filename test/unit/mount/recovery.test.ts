@@ -33,7 +33,7 @@ beforeEach(async () => {
   });
   recovery = createRecovery(
     () => mount,
-    { stopServing: async () => {}, prepareMount: async () => {}, cutOff: () => {} },
+    { stopServing: async () => {}, mountId: async () => 9, prepareMount: async () => {}, cutOff: () => {} },
     {
       exec,
       log: createLog('info', { write: () => {} }),
