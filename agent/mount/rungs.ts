@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OperationError } from '../operation-error.ts';
-import type { Argv, Exec } from '../os/exec.ts';
+import type { Argv, Exec, ExecResult } from '../os/exec.ts';
 import { endingOf, execOk } from '../os/exec-ok.ts';
 import { isUnitActive } from '../os/systemd.ts';
 import { transientArgv } from '../os/transient.ts';
@@ -90,20 +90,12 @@ export async function unmount(
     throw new OperationError({ op: 'run', target: argv.join(' ') }, cause);
   }
   const transient = transientArgv(argv, deadlineMs / 1000, unit);
-  const ended = new AbortController();
-  const command = exec(transient, { timeoutMs: deadlineMs + 3_000 }).finally(() => ended.abort());
-  const result = await Promise.race([command, untilGone(isGone, ended.signal)]);
-  if (result === 'gone' || (result.outcome === 'exited' && result.code === 0) || (await isGone())) return;
+  const command = exec(transient, { timeoutMs: deadlineMs + 3_000 });
+  let result: ExecResult | undefined;
+  do result = await Promise.race([command, sleep(POLL_MS, undefined)]);
+  while (result === undefined && !(await isGone()));
+  if (result === undefined || (result.outcome === 'exited' && result.code === 0) || (await isGone())) return;
   throw new OperationError({ op: 'run', target: argv.join(' ') }, endingOf(result));
-}
-
-/** Settles only when the mount is gone; the end of the command, which comes anyhow, ends the looking. */
-async function untilGone(isGone: () => Promise<boolean>, ended: AbortSignal): Promise<'gone'> {
-  while (!ended.aborted) {
-    await sleep(POLL_MS);
-    if (!ended.aborted && (await isGone())) return 'gone';
-  }
-  return await new Promise<never>(() => {});
 }
 
 /** `/proc/123/cwd /home/sftp/acme` */
