@@ -1,7 +1,7 @@
 import type { JournalLine } from './journal-line.ts';
 import { actorOf } from './operations.ts';
 import type { Activity } from './outcome.ts';
-import type { LogEvent } from './parse.ts';
+import type { EventOf } from './parse.ts';
 import type { Session } from './state.ts';
 
 export function sessionActivity(
@@ -14,10 +14,7 @@ export function sessionActivity(
   return { kind: 'activity', id, at, level: 'info', type, message, actor: actorOf(session), fields: {} };
 }
 
-export function authActivity(
-  line: JournalLine,
-  event: Extract<LogEvent, { kind: 'accepted' | 'failed' | 'gave-up' }>,
-): Activity {
+export function authActivity(line: JournalLine, event: EventOf<'accepted' | 'failed' | 'gave-up'>): Activity {
   const fields: Record<string, string | number | null> = {
     user: event.user,
     'source-ip': event.address,

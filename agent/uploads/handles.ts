@@ -3,12 +3,10 @@ import { chrootPathOf, wholeLetters } from './file-name.ts';
 import { takeForgotten } from './handle-limits.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
-import type { LogEvent } from './parse.ts';
+import type { EventOf } from './parse.ts';
 import type { Handle, Session, Upload } from './state.ts';
 
-type Event<K extends LogEvent['kind']> = Extract<LogEvent, { kind: K }>;
-
-export function openHandle(session: Session, line: JournalLine, event: Event<'opened'>): void {
+export function openHandle(session: Session, line: JournalLine, event: EventOf<'opened'>): void {
   const { name, writes, fresh } = event;
   session.handles.push({
     id: line.id,
@@ -33,7 +31,7 @@ export function openHandle(session: Session, line: JournalLine, event: Event<'op
 export function closeHandle(
   session: Session,
   line: JournalLine,
-  event: Event<'closed'>,
+  event: EventOf<'closed'>,
   startDirectory: string,
   out: Outcome[],
 ): void {
@@ -60,7 +58,7 @@ function endUpload(session: Session, upload: Upload, fault: string | null, out: 
 }
 
 /** sshd cut the name off the opening line, and with it whether the file is to be read or written. */
-export function openCutHandle(session: Session, line: JournalLine, event: Event<'cut-open'>): void {
+export function openCutHandle(session: Session, line: JournalLine, event: EventOf<'cut-open'>): void {
   openHandle(session, line, { kind: 'opened', name: event.beginning, writes: false, fresh: false });
   const handle = session.handles.at(-1);
   if (handle !== undefined) handle.cut = true;
@@ -70,7 +68,7 @@ export function openCutHandle(session: Session, line: JournalLine, event: Event<
 export function closeCutHandle(
   session: Session,
   line: JournalLine,
-  event: Event<'cut-close'>,
+  event: EventOf<'cut-close'>,
   startDirectory: string,
   out: Outcome[],
 ): void {
@@ -177,7 +175,7 @@ function uploadOf(
  * was done with it. Nothing read and nothing written is more likely an empty upload than a file that was not read,
  * unless reading it failed.
  */
-function takeHandle(session: Session, { name, read, written }: Event<'closed'>): Handle | undefined {
+function takeHandle(session: Session, { name, read, written }: EventOf<'closed'>): Handle | undefined {
   const { handles } = session;
   let found = -1;
   let best = 0;
@@ -199,7 +197,7 @@ function takeHandle(session: Session, { name, read, written }: Event<'closed'>):
 function download(
   session: Session,
   line: JournalLine,
-  event: Event<'closed'>,
+  event: EventOf<'closed'>,
   fault: string | null,
   startDirectory: string,
 ): Outcome {

@@ -1,10 +1,8 @@
-import type { LogEvent } from './parse.ts';
+import type { EventOf } from './parse.ts';
 import type { Handle, Session } from './state.ts';
 
-type Event<K extends LogEvent['kind']> = Extract<LogEvent, { kind: K }>;
-
 /** Taints the files that a failed write may have been meant for: the log's name is cut, or missing. */
-export function failWrites(session: Session, event: Event<'write-failed'>): void {
+export function failWrites(session: Session, event: EventOf<'write-failed'>): void {
   const { beginning } = event;
   let isKnown = false;
   for (const handle of session.handles) {
@@ -16,7 +14,7 @@ export function failWrites(session: Session, event: Event<'write-failed'>): void
 }
 
 /** Marks the downloads that a failed read may have been for. */
-export function failReads(session: Session, { beginning, reason }: Event<'read-failed'>): void {
+export function failReads(session: Session, { beginning, reason }: EventOf<'read-failed'>): void {
   for (const handle of session.handles)
     if (!handle.writes && isMeant(handle, beginning)) handle.readFault ??= reason;
 }

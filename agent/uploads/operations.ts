@@ -2,14 +2,14 @@ import { chrootPathOf, finalNameOf, wholeLetters } from './file-name.ts';
 import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Activity, Outcome } from './outcome.ts';
-import type { LogEvent } from './parse.ts';
+import type { EventOf } from './parse.ts';
 import type { Handle, Operation, Session } from './state.ts';
 
 /** Remembers what was asked for; {@link applyOperation} or {@link refuseOperation} follows. */
 export function beginOperation(
   session: Session,
   line: JournalLine,
-  event: Extract<LogEvent, { kind: 'renamed' | 'changed' }>,
+  event: EventOf<'renamed' | 'changed'>,
 ): void {
   const { id, at } = line;
   session.operation =

@@ -59,6 +59,9 @@ export type LogEvent =
     }
   | { readonly kind: 'other' };
 
+/** The events of these kinds. */
+export type EventOf<K extends LogEvent['kind']> = Extract<LogEvent, { kind: K }>;
+
 const OTHER: LogEvent = { kind: 'other' };
 const VERBOSE: LogEvent = { kind: 'verbose' };
 

@@ -2,7 +2,7 @@ import { forged } from './activities.ts';
 import { noteHeld } from './held-index.ts';
 import type { JournalLine } from './journal-line.ts';
 import type { Outcome } from './outcome.ts';
-import type { LogEvent } from './parse.ts';
+import type { EventOf, LogEvent } from './parse.ts';
 import type { Session } from './state.ts';
 
 /** The accounts that may upload, so that no other process of the host can speak for a partner. */
@@ -104,7 +104,7 @@ export function addChannel(
   fold: Fold,
   session: Session,
   line: JournalLine,
-  { user, address }: Extract<LogEvent, { kind: 'session-opened' }>,
+  { user, address }: EventOf<'session-opened'>,
 ): boolean {
   if (line.uid !== 0 || session.uid !== 0) return false;
   if (session.user === null) {

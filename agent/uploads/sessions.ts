@@ -8,7 +8,7 @@ import { failReads, failWrites } from './io-failures.ts';
 import type { JournalLine } from './journal-line.ts';
 import { applyOperation, beginOperation, refuseOperation, release } from './operations.ts';
 import type { Outcome } from './outcome.ts';
-import { type LogEvent, parseMessage } from './parse.ts';
+import { type EventOf, type LogEvent, parseMessage } from './parse.ts';
 import { doubtOpening, isCertain, isFailure, taintOnlyWriter } from './refusals.ts';
 import {
   addChannel,
@@ -154,7 +154,7 @@ function settleLast(
 function openSession(
   fold: Fold,
   line: JournalLine,
-  event: Extract<LogEvent, { kind: 'session-opened' }>,
+  event: EventOf<'session-opened'>,
   partners: Partners,
   out: Outcome[],
 ): void {

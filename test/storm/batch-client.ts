@@ -5,7 +5,7 @@ import type { Login } from '../bed/clients.ts';
 import { type Argv, killGroup, saidAll, spawnBound } from '../bed/command.ts';
 import { breakOff, type Started } from './break-off.ts';
 import { contentOf } from './random.ts';
-import type { Client, Progress, ServerSide, Step } from './step.ts';
+import { type Client, mustBeRefused, type Progress, type ServerSide, type Step } from './step.ts';
 
 /** How a command-line client is told what to do; it runs a list of commands and stops at the first that fails. */
 export interface Dialect {
@@ -52,8 +52,6 @@ export function batchClient(dialect: Dialect): Client {
   };
 }
 
-const isRefused = ({ kind }: Step): boolean => kind === 'trespass' || kind === 'overflow';
-
 type Run = Array<readonly [index: number, step: Step]>;
 
 function runsOf({ refusal }: Dialect, steps: readonly Step[]): Run[] {
@@ -62,7 +60,7 @@ function runsOf({ refusal }: Dialect, steps: readonly Step[]): Run[] {
   for (const [index, step] of steps.entries()) {
     if (isOver) runs.push([]);
     runs.at(-1)?.push([index, step]);
-    isOver = refusal !== undefined && isRefused(step);
+    isOver = refusal !== undefined && mustBeRefused(step);
   }
   return runs;
 }
@@ -92,7 +90,7 @@ async function runBatch(
     lines.push(dialect.say(`began ${index}`), ...dialect.commands(step, local), dialect.say(`done ${index}`));
   }
   const [last, ending] = run.at(-1) ?? [];
-  const refused = ending !== undefined && isRefused(ending) ? dialect.refusal : undefined;
+  const refused = ending !== undefined && mustBeRefused(ending) ? dialect.refusal : undefined;
   let under: number | undefined;
   const told = (line: string) => {
     const [, word, said] = /^(began|done) (\d+)$/.exec(line) ?? [];

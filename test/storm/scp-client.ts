@@ -5,7 +5,7 @@ import type { Login } from '../bed/clients.ts';
 import { type Argv, killGroup, saidAll, spawnBound } from '../bed/command.ts';
 import { breakOff, type Started } from './break-off.ts';
 import { contentOf } from './random.ts';
-import type { Client, Step } from './step.ts';
+import { type Client, mustBeRefused, type Step } from './step.ts';
 
 const TIMEOUT_MS = 120_000;
 /** It did not even get in, so nothing can have happened. */
@@ -39,7 +39,7 @@ export function scpClient(netns: string, sshOptions: (login: Login) => readonly 
     const deadline = setTimeout(() => killGroup(child), TIMEOUT_MS);
     await saidAll(child);
     clearTimeout(deadline);
-    if (step.kind === 'trespass' || step.kind === 'overflow') expectRefusal(step, child.exitCode, failure());
+    if (mustBeRefused(step)) expectRefusal(step, child.exitCode, failure());
     else if (child.exitCode !== 0)
       throw new Error(`exit ${child.exitCode ?? child.signalCode}: ${failure()}`);
     return 'content' in step ? step.content.size : undefined;

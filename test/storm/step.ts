@@ -74,6 +74,11 @@ export type Step =
   /** Asks to write where a partner may not. */
   | { readonly kind: 'trespass'; readonly path: string };
 
+/** Whether it is wrong for the server to take this. */
+export function mustBeRefused({ kind }: Step): boolean {
+  return kind === 'trespass' || kind === 'overflow';
+}
+
 /** A session of a partner's: one login, one client, some steps. */
 export interface Visit {
   readonly client: ClientKind;
